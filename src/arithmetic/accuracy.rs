@@ -1,0 +1,108 @@
+//! The error of every power recipe against f64, given d: a dense sample by default, every positive normal f32 in the
+//! ignored tests (`cargo test --release accuracy -- --ignored --nocapture` prints what docs/NUMERICS.md quotes).
+
+use super::power;
+use crate::interpreter::ArrayLanes;
+use crate::plan::Power;
+
+const LANES: usize = 64;
+
+/// Positive normal floats.
+const NORMAL: std::ops::Range<u32> = 0x0080_0000..0x7f80_0000;
+
+/// The distance of `got` from `exact` in units of the last place of the f32 nearest to `exact`.
+fn ulp(got: f32, exact: f64) -> f64 {
+    let exponent = exact.abs().log2().floor().max(-126.0) as i32;
+    let unit = f64::from(exponent - 23).exp2();
+    (f64::from(got) - exact).abs() / unit
+}
+
+/// The largest error over `bits`, where it occurs, and how many normal results there were.
+fn worst(power: &Power, beta: f64, bits: impl Iterator<Item = u32>) -> (f64, f32, u64) {
+    let mut worst = (0.0, 0.0, 0);
+    let mut bits = bits.peekable();
+    let mut seed = 0x9e37_79b9_u32;
+    while bits.peek().is_some() {
+        let mut d = [1.0; LANES];
+        let mut x = [1.0; LANES];
+        for (d, x) in d.iter_mut().zip(&mut x) {
+            let Some(bits) = bits.next() else { break };
+            *d = f32::from_bits(bits);
+            // Mantissas of x from a generator, x in ±[1, 2), so that results are normal where d^(−beta) is.
+            seed = seed.wrapping_mul(0x2c1b_3c6d).wrapping_add(0x297a_2d39);
+            *x = f32::from_bits(0x3f80_0000 | seed >> 9 | seed << 31);
+        }
+        let y = power::apply(&mut ArrayLanes::<LANES>, power, x, d);
+        for i in 0..LANES {
+            let exact = f64::from(x[i]) * f64::from(d[i]).powf(-beta);
+            if (f64::from(f32::MIN_POSITIVE)..f64::from(f32::MAX)).contains(&exact.abs()) {
+                let error = ulp(y[i], exact);
+                worst.2 += 1;
+                // Not `>`: a NaN must not pass.
+                if !(error <= worst.0) {
+                    worst.0 = error;
+                    worst.1 = d[i];
+                    if error.is_nan() {
+                        return (f64::INFINITY, d[i], worst.2);
+                    }
+                }
+            }
+        }
+    }
+    worst
+}
+
+fn check(beta: f64, bits: impl Iterator<Item = u32> + Clone) {
+    for at_least_k in [true, false] {
+        let power = Power::new(beta, at_least_k);
+        let (error, at, results) = worst(&power, beta, bits.clone());
+        println!(
+            "beta {beta:>6} {:>8} {results:>11} results: {error:.3} ulp at d = {at:e}; stated {}",
+            format!("{:?}", power.guard),
+            power.max_ulp()
+        );
+        assert!(results > 100 && error <= power.max_ulp(), "beta {beta}, {:?}: {error} ulp at d = {at:e}", power.guard);
+    }
+}
+
+/// A stride that is odd and visits all mantissas and binades unevenly.
+fn sample(stride: usize) -> impl Iterator<Item = u32> + Clone {
+    NORMAL.step_by(stride)
+}
+
+#[test]
+fn the_ruler_measures() {
+    assert_eq!(ulp(1.0, 1.0), 0.0);
+    assert_eq!(ulp(f32::from_bits(0x3f80_0003), 1.0), 3.0);
+    assert_eq!(ulp(0.0, 1.0), f64::from(1 << 23));
+    assert_eq!(ulp(f32::INFINITY, 1.0), f64::INFINITY);
+    // A wrong beta is seen.
+    assert!(worst(&Power::new(0.75, true), 0.7501, sample(100_003)).0 > 100.0);
+}
+
+#[test]
+fn fixed_recipes_on_a_dense_sample() {
+    for beta in [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, -0.5, -1.0, -2.0, 1.25, 1.75, 2.75] {
+        check(beta, sample(1009));
+    }
+}
+
+#[test]
+fn arbitrary_betas_on_a_dense_sample() {
+    for i in -80..=80 {
+        let beta = f64::from(i) / 20.0 + 0.0123;
+        check(beta, sample(40_009));
+    }
+    for beta in [0.999, 0.961, 0.959, 1e-3, 1.0000001, 3.4999, 3.999, 4.5, 5.0, -5.0, 6.5, 12.0, 33.3, 100.0, 1e4, 1e7]
+    {
+        check(beta, sample(40_009).chain(0x3f7f_0000..0x3f81_0000));
+    }
+}
+
+#[test]
+#[ignore = "every positive normal f32: minutes"]
+fn fixed_recipes_on_every_normal() {
+    for beta in [0.25, 0.5, 0.75, 1.0, 1.5, 2.0] {
+        check(beta, NORMAL);
+    }
+}

@@ -1,0 +1,90 @@
+//! The kernels of long windows: sums that grow along the channels, and outputs from two of them.
+//!
+//! [`schedule`](crate::arithmetic::cumulative) says which sums are needed and which two make a window.
+//!
+//! ```text
+//! accumulate: rows = start, x, step of x, sums, step of sums, count (steps in bytes, negative for downwards)
+//!     for each vector of positions:  sum = start;  count times: sum += x²; store; next channel
+//! combine:    rows = x, suffix, prefix, total, turns (one vector for all positions), y
+//!     for each vector of positions:  y = normalize(x, suffix + prefix + turns·total)
+//! ```
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_frontend::FunctionBuilder;
+
+use super::clif_lanes::{ClifLanes, ConstantTable, in_bounds};
+use super::{Arguments, for_each_vector};
+use crate::arithmetic::cumulative::{add_square, window_sum};
+use crate::arithmetic::normalize;
+use crate::config::Boundary;
+use crate::plan::{Formula, Plan};
+
+/// Entry `index` of the rows.
+fn row(builder: &mut FunctionBuilder<'_>, rows: Value, index: i32) -> Value {
+    builder.ins().load(I64, in_bounds().with_aligned(), rows, index * 8)
+}
+
+/// Emits the body of the accumulating kernel.
+pub(super) fn emit_accumulate(
+    builder: &mut FunctionBuilder<'_>,
+    constants: &mut ConstantTable,
+    Arguments { rows, constants: table, begin, end }: Arguments,
+    lanes: u32,
+) {
+    let [start, x, x_step, sums, sums_step, count] = [0, 1, 2, 3, 4, 5].map(|index| row(builder, rows, index));
+    let step = ClifLanes::new(builder, constants, table, lanes).bytes();
+    for_each_vector(builder, (begin, end, step), |builder, offset| {
+        let ty = ClifLanes::new(builder, constants, table, lanes).float_type();
+        let start = builder.ins().iadd(start, offset);
+        let x = builder.ins().iadd(x, offset);
+        let sums = builder.ins().iadd(sums, offset);
+        let start = ClifLanes::new(builder, constants, table, lanes).load(start);
+        let (channel, done) = (builder.create_block(), builder.create_block());
+        let [x_now, sums_now, left] = [I64; 3].map(|ty| builder.append_block_param(channel, ty));
+        let sum = builder.append_block_param(channel, ty);
+        builder.ins().jump(channel, &[x.into(), sums.into(), count.into(), start.into()]);
+        builder.switch_to_block(channel);
+        let mut lanes = ClifLanes::new(builder, constants, table, lanes);
+        let value = lanes.load(x_now);
+        let sum = add_square(&mut lanes, sum, value);
+        lanes.store(sum, sums_now);
+        let x_next = builder.ins().iadd(x_now, x_step);
+        let sums_next = builder.ins().iadd(sums_now, sums_step);
+        let left = builder.ins().iadd_imm_s(left, -1);
+        let more = builder.ins().icmp_imm_u(IntCC::NotEqual, left, 0);
+        builder.ins().brif(more, channel, &[x_next.into(), sums_next.into(), left.into(), sum.into()], done, &[]);
+        builder.switch_to_block(done);
+    });
+}
+
+/// Emits the body of the combining kernel.
+pub(super) fn emit_combine(
+    plan: &Plan,
+    builder: &mut FunctionBuilder<'_>,
+    constants: &mut ConstantTable,
+    Arguments { rows, constants: table, begin, end }: Arguments,
+    lanes: u32,
+) {
+    let Formula::Normalize { a, k, power, .. } = &plan.formula else {
+        unreachable!("only a normalizing plan has sums")
+    };
+    let [x, suffix, prefix, total, turns, y] = [0, 1, 2, 3, 4, 5].map(|index| row(builder, rows, index));
+    let step = ClifLanes::new(builder, constants, table, lanes).bytes();
+    for_each_vector(builder, (begin, end, step), |builder, offset| {
+        let [x, suffix, prefix, total, y] =
+            [x, suffix, prefix, total, y].map(|start| builder.ins().iadd(start, offset));
+        let mut lanes = ClifLanes::new(builder, constants, table, lanes);
+        let suffix = lanes.load(suffix);
+        let prefix = lanes.load(prefix);
+        let whole = match plan.boundary {
+            Boundary::Zero => None,
+            Boundary::Wrap => Some((lanes.load(total), lanes.load(turns))),
+        };
+        let sum = window_sum(&mut lanes, suffix, prefix, whole);
+        let x = lanes.load(x);
+        let value = normalize(&mut lanes, (*a, *k), power, x, sum);
+        lanes.store(value, y);
+    });
+}

@@ -1,0 +1,94 @@
+//! The code generator: a [`Plan`] becomes CLIF.
+//!
+//! Every kernel has one signature, `fn(rows, constants, begin, end)`: `rows` is an array of addresses, `constants` the
+//! table of [`clif_lanes`], and the kernel works on the bytes from `begin` to `end` of every row, a whole number of vectors.
+//! What a row is, how many there are, and what lies beyond the edges is the driver's business (`jit/drive.rs`), so code
+//! never depends on a tensor's shape. What is computed is in `arithmetic/`; only loops, addresses and constants are here.
+//!
+//! * [`block`]: several channels at once, their windows unrolled.
+//! * [`cumulative`]: long windows, from sums that grow along the channels.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, UserFuncName, Value};
+use cranelift_codegen::isa::TargetFrontendConfig;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+
+pub(crate) mod block;
+pub(crate) mod clif_lanes;
+pub(crate) mod cumulative;
+
+pub(crate) use clif_lanes::ConstantTable;
+
+use crate::plan::Plan;
+
+/// The kernels a plan can need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kernel {
+    /// A block of channels, windows unrolled.
+    Block {
+        /// Channels of the block.
+        channels: usize,
+    },
+    /// Sums of squares along the channels.
+    Accumulate,
+    /// Outputs of one channel from accumulated sums.
+    Combine,
+}
+
+/// A kernel before it is compiled.
+pub(crate) struct Source {
+    pub(crate) function: Function,
+    pub(crate) constants: ConstantTable,
+}
+
+/// The parameters of a kernel as CLIF values.
+#[derive(Clone, Copy)]
+struct Arguments {
+    rows: Value,
+    constants: Value,
+    begin: Value,
+    end: Value,
+}
+
+/// Emits `kernel` for a plan with vectors of `lanes` f32.
+pub(crate) fn generate(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig) -> Source {
+    let mut signature = Signature::new(config.default_call_conv);
+    signature.params.extend([AbiParam::new(I64); 4]);
+    let mut function = Function::with_name_signature(UserFuncName::user(0, 0), signature);
+    let mut context = FunctionBuilderContext::new();
+    let mut constants = ConstantTable::default();
+    let mut builder = FunctionBuilder::new(&mut function, &mut context);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let &[rows, table, begin, end] = builder.block_params(entry) else { unreachable!("four parameters were declared") };
+    let arguments = Arguments { rows, constants: table, begin, end };
+    match kernel {
+        Kernel::Block { channels } => block::emit(plan, channels, &mut builder, &mut constants, arguments, lanes),
+        Kernel::Accumulate => cumulative::emit_accumulate(&mut builder, &mut constants, arguments, lanes),
+        Kernel::Combine => cumulative::emit_combine(plan, &mut builder, &mut constants, arguments, lanes),
+    }
+    builder.ins().return_(&[]);
+    builder.seal_all_blocks();
+    builder.finalize(config);
+    Source { function, constants }
+}
+
+/// Emits a loop over the offsets from `begin` to `end` in steps of `step` bytes; what follows is emitted behind it.
+fn for_each_vector(
+    builder: &mut FunctionBuilder<'_>,
+    (begin, end, step): (Value, Value, i64),
+    body: impl FnOnce(&mut FunctionBuilder<'_>, Value),
+) {
+    let (head, done) = (builder.create_block(), builder.create_block());
+    let offset = builder.append_block_param(head, I64);
+    let more = builder.ins().icmp(IntCC::UnsignedLessThan, begin, end);
+    builder.ins().brif(more, head, &[begin.into()], done, &[]);
+    builder.switch_to_block(head);
+    body(builder, offset);
+    let next = builder.ins().iadd_imm_s(offset, step);
+    let more = builder.ins().icmp(IntCC::UnsignedLessThan, next, end);
+    builder.ins().brif(more, head, &[next.into()], done, &[]);
+    builder.switch_to_block(done);
+}

@@ -1,0 +1,116 @@
+//! What can go wrong, as types: [`ConfigError`] (what was asked for makes no sense), [`CompileError`] (the host cannot run
+//! compiled code, or the code generator failed) and [`ShapeError`] (a tensor does not fit its shape or the layer).
+
+use thiserror::Error;
+
+/// Parameters that no layer can be built from.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The window has no taps.
+    #[error("size must be at least 1, got 0")]
+    ZeroSize,
+    /// The window is longer than an address space.
+    #[error("size must be at most {max}, got {size}")]
+    SizeTooLarge {
+        /// What was given: the size, or before + after + 1 of a raw window (saturated).
+        size: usize,
+        /// The largest size allowed.
+        max: usize,
+    },
+    /// The convention has no even windows.
+    #[error("the {convention} convention takes odd sizes only, got {size}")]
+    EvenSize {
+        /// The convention's name.
+        convention: &'static str,
+        /// The size given.
+        size: usize,
+    },
+    /// A parameter is NaN or infinite.
+    #[error("{name} must be a finite number, got {value}")]
+    NotFinite {
+        /// `alpha`, `beta`, `k` or `divisor`.
+        name: &'static str,
+        /// The value given.
+        value: f64,
+    },
+    /// A raw window divides alpha by zero.
+    #[error("the divisor of a window must not be 0")]
+    ZeroDivisor,
+}
+
+/// Why compiled code cannot be had here.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// This kind of processor is not compiled for.
+    #[error("the host cannot run compiled kernels: {reason}")]
+    UnsupportedHost {
+        /// What is missing.
+        reason: String,
+    },
+    /// The operating system does not give executable memory.
+    #[error("the host denies executable memory: {reason}")]
+    ExecutableMemory {
+        /// The system's answer.
+        reason: String,
+    },
+    /// The code generator failed: a defect of this library, worth a report.
+    #[error("internal error in code generation (please report it): {reason}")]
+    Internal {
+        /// What the compiler said.
+        reason: String,
+    },
+}
+
+/// Why a layer could not be built.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The parameters make no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The backend asked for is not available. Without an explicit backend this does not occur: the interpreter runs.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+}
+
+/// A tensor that does not fit its shape or the layer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ShapeError {
+    /// LRN needs a batch and a channel axis at least.
+    #[error("the shape must have rank 2 or more, got rank {rank} ({shape:?})")]
+    Rank {
+        /// The rank given.
+        rank: usize,
+        /// The shape given.
+        shape: Vec<usize>,
+    },
+    /// The channel axis does not exist in this shape.
+    #[error("channel axis {axis} is out of range for rank {rank}: allowed are {} to {}", -(*rank as isize), *rank as isize - 1)]
+    ChannelAxis {
+        /// The layer's channel axis, negative from the end.
+        axis: isize,
+        /// The rank given.
+        rank: usize,
+    },
+    /// The number of elements does not fit an address space.
+    #[error("the shape {shape:?} has more elements than memory can hold")]
+    Overflow {
+        /// The shape given.
+        shape: Vec<usize>,
+    },
+    /// A slice is not as long as its shape says.
+    #[error("{what} has {actual} elements, but the shape {shape:?} has {expected}")]
+    Length {
+        /// `input` or `output`.
+        what: &'static str,
+        /// The slice's length.
+        actual: usize,
+        /// The product of the shape.
+        expected: usize,
+        /// The shape given.
+        shape: Vec<usize>,
+    },
+}

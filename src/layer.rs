@@ -1,0 +1,281 @@
+//! [`LocalResponseNorm`]: a configuration made executable.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use crate::config::{LrnConfig, Parameters};
+use crate::convention::Convention;
+use crate::element::Element;
+use crate::error::{BuildError, CompileError, ShapeError};
+use crate::executor::{Executor, Serial};
+use crate::forward::OnExecutor;
+use crate::generic::{Generic, GenericPower};
+use crate::interpreter::Interpreter;
+use crate::jit::{self, JitEngine, Key};
+use crate::plan::Plan;
+use crate::reference::Reference;
+use crate::tensor::Part;
+use crate::tile::{self, TileEngine};
+
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Backend {
+    /// Machine code compiled for the parameters.
+    Jit,
+    /// The same plan run over arrays: the same bits.
+    Interpreter,
+    /// A kernel with all parameters at run time, `powf` for most betas. Other bits.
+    Generic,
+    /// The formula in f64, rounded once at the end. Slow.
+    Reference,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jit => "jit",
+            Self::Interpreter => "interpreter",
+            Self::Generic => "generic",
+            Self::Reference => "reference",
+        })
+    }
+}
+
+/// Which backend runs, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendReport {
+    /// The backend that runs.
+    pub backend: Backend,
+    /// Why it is this one.
+    pub reason: String,
+}
+
+impl fmt::Display for BackendReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.backend, self.reason)
+    }
+}
+
+/// Local Response Normalization over the channels of a tensor, as `torch.nn.LocalResponseNorm`:
+///
+/// `y[n,c,s] = x[n,c,s] · (k + alpha/size · Σ x[n,j,s]²)^(−beta)`, j from c − size/2 to c + (size−1)/2.
+///
+/// Built once for its parameters ([`new`](Self::new), [`LrnConfig`]); cheap to clone and free to share between threads.
+/// Source: Krizhevsky, Sutskever, Hinton, *ImageNet Classification with Deep Convolutional Neural Networks*, 2012, §3.3.
+pub struct LocalResponseNorm<E: Element = f32> {
+    shared: Arc<Shared>,
+    element: PhantomData<fn() -> E>,
+}
+
+struct Shared {
+    parameters: Parameters,
+    plan: Arc<Plan>,
+    engine: Engine,
+    report: BackendReport,
+}
+
+enum Engine {
+    Jit(Arc<JitEngine>),
+    Tiles(Box<dyn TileEngine>),
+}
+
+impl LocalResponseNorm {
+    /// A layer over `size` neighbouring channels with torch's defaults: alpha 1e-4, beta 0.75, k 1.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Config`] for size 0 or a size no address space holds.
+    pub fn new(size: usize) -> Result<Self, BuildError> {
+        LrnConfig::new(size).build()
+    }
+}
+
+impl<E: Element> LocalResponseNorm<E> {
+    pub(crate) fn from_parameters(parameters: Parameters) -> Result<Self, BuildError> {
+        let plan = Arc::new(Plan::new(&parameters));
+        let asked = |backend| BackendReport { backend, reason: "asked for".into() };
+        let compile = || JitEngine::shared(Key::new(&parameters), &plan).map(Engine::Jit);
+        let interpret = || Engine::Tiles(Box::new(Interpreter::new(Arc::clone(&plan))));
+        let (engine, report) = match parameters.backend {
+            Some(Backend::Jit) => (compile()?, asked(Backend::Jit)),
+            Some(Backend::Interpreter) => (interpret(), asked(Backend::Interpreter)),
+            Some(Backend::Generic) => {
+                let generic = Generic::new(&parameters, GenericPower::Shortcuts);
+                (Engine::Tiles(Box::new(generic)), asked(Backend::Generic))
+            }
+            Some(Backend::Reference) => {
+                (Engine::Tiles(Box::new(Reference::new(parameters.clone()))), asked(Backend::Reference))
+            }
+            None => match compile() {
+                Ok(engine) => (engine, BackendReport { backend: Backend::Jit, reason: jit::host_description() }),
+                Err(error) => (interpret(), BackendReport { backend: Backend::Interpreter, reason: error.to_string() }),
+            },
+        };
+        let shared = Arc::new(Shared { parameters, plan, engine, report });
+        Ok(Self { shared, element: PhantomData })
+    }
+
+    /// Channels of the window as it was asked for.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.shared.parameters.size
+    }
+
+    /// The weight of the squares, before the divisor.
+    #[must_use]
+    pub fn alpha(&self) -> f64 {
+        self.shared.parameters.alpha
+    }
+
+    /// The exponent.
+    #[must_use]
+    pub fn beta(&self) -> f64 {
+        self.shared.parameters.beta
+    }
+
+    /// The additive constant.
+    #[must_use]
+    pub fn k(&self) -> f64 {
+        self.shared.parameters.k
+    }
+
+    /// Whose rules the size follows.
+    #[must_use]
+    pub fn convention(&self) -> Convention {
+        self.shared.parameters.convention
+    }
+
+    /// The axis of the channels, negative from the end.
+    #[must_use]
+    pub fn channel_axis(&self) -> isize {
+        self.shared.parameters.channel_axis
+    }
+
+    /// Which backend runs, and why.
+    #[must_use]
+    pub fn backend(&self) -> &BackendReport {
+        &self.shared.report
+    }
+
+    /// What was decided before any code was made.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.shared.plan
+    }
+
+    /// The intermediate code that the code generator makes of the plan (Cranelift's CLIF), for any host.
+    #[must_use]
+    pub fn clif(&self) -> String {
+        jit::clif(&self.shared.plan)
+    }
+
+    /// The machine instructions of the plan's main kernel on this host, as text. Compiles them anew.
+    ///
+    /// # Errors
+    ///
+    /// [`CompileError`] where the host is not one that code is generated for.
+    pub fn assembly(&self) -> Result<String, CompileError> {
+        jit::assembly(&self.shared.plan)
+    }
+
+    /// The same layer on another executor, for calls that are to use the host's threads.
+    ///
+    /// ```
+    /// # use lrn_jit::{LocalResponseNorm, Serial};
+    /// let lrn = LocalResponseNorm::new(5)?;
+    /// let y = lrn.with_executor(&Serial).forward(&[1.0; 6], &[1, 6])?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_executor<'a>(&'a self, executor: &'a dyn Executor) -> OnExecutor<'a, E> {
+        OnExecutor::new(self, executor)
+    }
+
+    /// Computes one part of a tensor.
+    pub(crate) fn compute(&self, part: &mut Part<'_, E>) {
+        match &self.shared.engine {
+            Engine::Jit(engine) => E::run_compiled(engine, part),
+            Engine::Tiles(engine) => tile::run(&**engine, part),
+        }
+    }
+
+    /// Normalizes `x` of `shape` into a new vector.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError`] if the shape has rank under 2, no such channel axis, or another number of elements than `x`.
+    pub fn forward(&self, x: &[E], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
+        self.with_executor(&Serial).forward(x, shape)
+    }
+
+    /// Normalizes `x` of `shape` into `y` of the same length. On an error `y` is untouched.
+    ///
+    /// # Errors
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_into(&self, x: &[E], shape: &[usize], y: &mut [E]) -> Result<(), ShapeError> {
+        self.with_executor(&Serial).forward_into(x, shape, y)
+    }
+
+    /// Normalizes `x` of `shape` into memory that need not be initialized, and gives it back initialized.
+    ///
+    /// # Errors
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_uninit<'y>(
+        &self,
+        x: &[E],
+        shape: &[usize],
+        y: &'y mut [MaybeUninit<E>],
+    ) -> Result<&'y mut [E], ShapeError> {
+        self.with_executor(&Serial).forward_uninit(x, shape, y)
+    }
+
+    /// Normalizes `x` of `shape` where it lies: the same bits as [`forward`](Self::forward), with a scratch of some columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`forward`](Self::forward).
+    pub fn forward_in_place(&self, x: &mut [E], shape: &[usize]) -> Result<(), ShapeError> {
+        self.with_executor(&Serial).forward_in_place(x, shape)
+    }
+}
+
+impl<E: Element> Clone for LocalResponseNorm<E> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), element: PhantomData }
+    }
+}
+
+/// A float as Python's repr writes it.
+struct Number(f64);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:?}", self.0);
+        match text.split_once('e') {
+            None => f.write_str(&text),
+            Some((mantissa, exponent)) => {
+                let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+                write!(f, "{mantissa}e{sign}{digits:0>2}")
+            }
+        }
+    }
+}
+
+/// As torch's repr: `LocalResponseNorm(5, alpha=0.0001, beta=0.75, k=1.0)`.
+impl<E: Element> fmt::Display for LocalResponseNorm<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parameters { size, alpha, beta, k, .. } = self.shared.parameters;
+        write!(f, "LocalResponseNorm({size}, alpha={}, beta={}, k={})", Number(alpha), Number(beta), Number(k))
+    }
+}
+
+impl<E: Element> fmt::Debug for LocalResponseNorm<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { parameters, report, .. } = &*self.shared;
+        f.debug_struct("LocalResponseNorm").field("parameters", parameters).field("backend", report).finish()
+    }
+}
