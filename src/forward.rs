@@ -9,7 +9,7 @@ use crate::error::ShapeError;
 use crate::executor::Executor;
 use crate::geometry::Geometry;
 use crate::layer::LocalResponseNorm;
-use crate::tensor::{Part, Tensor, assume_init, fresh, uninit};
+use crate::tensor::{Tensor, assume_init, fresh, uninit};
 
 /// Elements below which handing work to other threads costs more than it saves.
 const PARALLEL_ELEMENTS: usize = 1 << 16;

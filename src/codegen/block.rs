@@ -12,11 +12,10 @@
 //!
 //! A plan without a window has inputs of its own channels only.
 
-use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 
-use super::clif_lanes::{ClifLanes, ConstantTable, in_bounds};
+use super::clif_lanes::{ClifLanes, ConstantTable, Operand};
 use super::{Arguments, for_each_vector};
 use crate::arithmetic::Lanes as _;
 use crate::arithmetic::window::PartialSums;
@@ -41,45 +40,71 @@ pub(super) fn emit(
     lanes: u32,
 ) {
     let inputs = input_rows(plan, channels);
-    let before = plan.before;
-    let step = ClifLanes::new(builder, constants, table, lanes).bytes();
+    let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     for_each_vector(builder, (begin, end, step), |builder, offset| {
-        let mut lanes = ClifLanes::new(builder, constants, table, lanes);
         let mut sums = PartialSums::new(inputs);
-        for channel in 0..channels {
-            let y = match &plan.formula {
-                Formula::Copy => load_row(&mut lanes, rows, before + channel, offset),
-                Formula::Scale { factors } => {
-                    let x = load_row(&mut lanes, rows, before + channel, offset);
-                    scale(&mut lanes, factors, x)
-                }
-                Formula::Normalize { summation: Summation::Unrolled { taps }, a, k, power } => {
-                    let sum = sums.window(&mut lanes, channel, *taps, &mut |lanes: &mut ClifLanes<'_, '_>, row| {
-                        let x = load_row(lanes, rows, row, offset);
-                        lanes.mul(x, x)
-                    });
-                    let x = load_row(&mut lanes, rows, before + channel, offset);
-                    normalize(&mut lanes, (*a, *k), power, x, sum)
-                }
-                Formula::Normalize { summation: Summation::Cumulative, .. } => {
-                    unreachable!("long windows have kernels of their own")
-                }
-            };
-            let address = row_address(&mut lanes, rows, inputs + channel, offset);
-            lanes.store(y, address);
+        let row = |row| Operand::Row { rows, row, offset };
+        let mut channel = 0;
+        while channel < channels {
+            let mut emit = Emit { plan, builder: &mut *builder, constants: &mut *constants, table, lanes };
+            let first = channel;
+            match channels - channel {
+                4.. => channel += emit.group::<4>(&mut sums, first, inputs, row),
+                2.. => channel += emit.group::<2>(&mut sums, first, inputs, row),
+                _ => channel += emit.group::<1>(&mut sums, first, inputs, row),
+            }
         }
     });
 }
 
-/// The address of the vector at `offset` of a row.
-fn row_address(lanes: &mut ClifLanes<'_, '_>, rows: Value, row: usize, offset: Value) -> Value {
-    let slot = i32::try_from(row * size_of::<u64>()).expect("a kernel has few rows");
-    let start = lanes.builder.ins().load(I64, in_bounds().with_aligned(), rows, slot);
-    lanes.builder.ins().iadd(start, offset)
+/// What emitting a group of channels takes.
+struct Emit<'a, 'b> {
+    plan: &'a Plan,
+    builder: &'a mut FunctionBuilder<'b>,
+    constants: &'a mut ConstantTable,
+    table: Value,
+    lanes: u32,
 }
 
-/// The vector at `offset` of a row.
-fn load_row(lanes: &mut ClifLanes<'_, '_>, rows: Value, row: usize, offset: Value) -> Value {
-    let address = row_address(lanes, rows, row, offset);
-    lanes.load(address)
+impl Emit<'_, '_> {
+    /// Emits the outputs of `K` channels from `first` on, side by side, and gives K.
+    fn group<const K: usize>(
+        &mut self,
+        sums: &mut PartialSums<[Operand; 1]>,
+        first: usize,
+        inputs: usize,
+        row: impl Fn(usize) -> Operand,
+    ) -> usize {
+        let Self { plan, builder, constants, table, lanes } = self;
+        let before = plan.before;
+        let x = std::array::from_fn(|i| row(before + first + i));
+        let y: [Operand; K] = match &plan.formula {
+            Formula::Copy => x,
+            Formula::Scale { factors } => {
+                scale(&mut ClifLanes::<K>::new(builder, constants, *table, *lanes), factors, x)
+            }
+            Formula::Normalize { summation: Summation::Unrolled { taps }, a, k, power } => {
+                let mut one = ClifLanes::<1>::new(builder, constants, *table, *lanes);
+                let sum = std::array::from_fn(|i| {
+                    let [sum] = sums.window(&mut one, first + i, *taps, &mut |one: &mut ClifLanes<'_, '_, 1>, at| {
+                        let x = [Operand::Value(one.load_operand(row(at)))];
+                        one.mul(x, x)
+                    });
+                    sum
+                });
+                normalize(&mut ClifLanes::<K>::new(builder, constants, *table, *lanes), (*a, *k), power, x, sum)
+            }
+            Formula::Normalize { summation: Summation::Cumulative, .. } => {
+                unreachable!("long windows have kernels of their own")
+            }
+        };
+        let mut one = ClifLanes::<1>::new(builder, constants, *table, *lanes);
+        for (i, y) in y.into_iter().enumerate() {
+            let Operand::Row { rows, row, offset } = row(inputs + first + i) else { unreachable!("a row is a row") };
+            let y = Operand::Value(one.load_operand(y));
+            let address = one.row_address(rows, row, offset);
+            one.store(y, address);
+        }
+        K
+    }
 }

@@ -5,8 +5,8 @@
 //! pool lies behind the code.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::types::{F32, I32};
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value};
+use cranelift_codegen::ir::types::{F32, I32, I64};
+use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::FunctionBuilder;
 
 use crate::arithmetic::Lanes;
@@ -42,8 +42,28 @@ impl ConstantTable {
     }
 }
 
-/// Emits vector code into a function.
-pub(crate) struct ClifLanes<'a, 'b> {
+/// A vector that an instruction can use: computed, or still in memory.
+///
+/// What stands in memory is loaded where it is used, each time: sixteen registers do not hold a kernel's constants, and most
+/// instructions can take one operand from memory, which the lowering makes of a load right before its only use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Operand {
+    /// In a register.
+    Value(Value),
+    /// A constant, by its place in the table.
+    Constant(i32),
+    /// At `offset` of the row whose start stands at place `row` of `rows`.
+    Row { rows: Value, row: usize, offset: Value },
+}
+
+/// `K` vectors that go through the same arithmetic in lockstep.
+pub(crate) type Group<const K: usize> = [Operand; K];
+
+/// Emits vector code into a function, each operation for a group of `K` vectors.
+///
+/// A power recipe is one long chain of dependent instructions. A processor looks only so far ahead; with several chains
+/// side by side it finds work while an instruction waits for the one before it.
+pub(crate) struct ClifLanes<'a, 'b, const K: usize> {
     pub(crate) builder: &'a mut FunctionBuilder<'b>,
     constants: &'a mut ConstantTable,
     /// Address of the constants.
@@ -56,7 +76,7 @@ pub(crate) fn in_bounds() -> MemFlagsData {
     MemFlagsData::new().with_notrap()
 }
 
-impl<'a, 'b> ClifLanes<'a, 'b> {
+impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
     pub(crate) fn new(
         builder: &'a mut FunctionBuilder<'b>,
         constants: &'a mut ConstantTable,
@@ -80,61 +100,193 @@ impl<'a, 'b> ClifLanes<'a, 'b> {
     }
 
     /// The vector at `address`.
-    pub(crate) fn load(&mut self, address: Value) -> Value {
+    pub(crate) fn load(&mut self, address: Value) -> Operand {
         let ty = self.float_type();
-        self.builder.ins().load(ty, in_bounds(), address, 0)
+        Operand::Value(self.builder.ins().load(ty, in_bounds(), address, 0))
     }
 
     /// Writes a vector to `address`.
-    pub(crate) fn store(&mut self, value: Value, address: Value) {
+    pub(crate) fn store(&mut self, value: Operand, address: Value) {
+        let ty = self.float_type();
+        let value = self.get(ty, value);
         self.builder.ins().store(in_bounds(), value, address, 0);
     }
 
-    fn constant(&mut self, ty: Type, bits: u32) -> Value {
-        let offset = self.constants.offset(bits);
-        // Loaded at each use, from the first-level cache: sixteen registers do not hold them, and an instruction can
-        // take its operand from memory.
-        let flags = MemFlagsData::trusted();
-        self.builder.ins().load(ty, flags, self.table, offset)
+    /// The address of the vector at `offset` of the row whose start stands at place `row` of `rows`.
+    pub(crate) fn row_address(&mut self, rows: Value, row: usize, offset: Value) -> Value {
+        let start = self.builder.ins().load(I64, in_bounds().with_aligned(), rows, slot(row));
+        self.builder.ins().iadd(start, offset)
+    }
+
+    /// The operand in a register.
+    fn get(&mut self, ty: Type, operand: Operand) -> Value {
+        match operand {
+            Operand::Value(value) => value,
+            Operand::Constant(offset) => self.builder.ins().load(ty, MemFlagsData::trusted(), self.table, offset),
+            Operand::Row { rows, row, offset } => {
+                let address = self.row_address(rows, row, offset);
+                self.builder.ins().load(ty, in_bounds(), address, 0)
+            }
+        }
+    }
+
+    /// A constant that a whole group needs, in a register; what only one instruction needs stays where it is.
+    fn shared(&mut self, ty: Type, group: Group<K>) -> Group<K> {
+        match group[0] {
+            Operand::Constant(_) if K > 1 => [Operand::Value(self.get(ty, group[0])); K],
+            _ => group,
+        }
+    }
+
+    /// The operand as a float vector in a register.
+    pub(crate) fn load_operand(&mut self, operand: Operand) -> Value {
+        let ty = self.float_type();
+        self.get(ty, operand)
+    }
+
+    /// One instruction for each vector of the group.
+    fn map(&mut self, ty: Type, a: Group<K>, emit: impl Fn(&mut Self, Value) -> Value) -> Group<K> {
+        let a = self.shared(ty, a);
+        a.map(|a| {
+            let a = self.get(ty, a);
+            Operand::Value(emit(self, a))
+        })
+    }
+
+    /// One instruction for each pair of vectors; the second operand is loaded last, so that it can be folded.
+    fn zip(&mut self, ty: Type, a: Group<K>, b: Group<K>, emit: impl Fn(&mut Self, Value, Value) -> Value) -> Group<K> {
+        let (a, b) = (self.shared(ty, a), self.shared(ty, b));
+        std::array::from_fn(|i| {
+            let a = self.get(ty, a[i]);
+            let b = self.get(ty, b[i]);
+            Operand::Value(emit(self, a, b))
+        })
     }
 
     fn cast(&mut self, ty: Type, value: Value) -> Value {
-        let flags = MemFlagsData::new().with_endianness(cranelift_codegen::ir::Endianness::Little);
+        let flags = MemFlagsData::new().with_endianness(Endianness::Little);
         self.builder.ins().bitcast(ty, flags, value)
     }
 
-    fn select(&mut self, condition: FloatCC, a: Value, b: Value) -> Value {
-        let mask = self.builder.ins().fcmp(condition, a, b);
+    fn cast_group(&mut self, ty: Type, group: Group<K>) -> Group<K> {
+        group.map(|operand| match operand {
+            Operand::Value(value) => Operand::Value(self.cast(ty, value)),
+            in_memory => in_memory,
+        })
+    }
+
+    fn select(&mut self, condition: FloatCC, a: Group<K>, b: Group<K>) -> Group<K> {
         let ty = self.float_type();
-        let mask = self.cast(ty, mask);
-        self.builder.ins().bitselect(mask, a, b)
+        self.zip(ty, a, b, |lanes, a, b| {
+            let mask = lanes.builder.ins().fcmp(condition, a, b);
+            let mask = lanes.cast(ty, mask);
+            lanes.builder.ins().bitselect(mask, a, b)
+        })
     }
 }
 
-#[rustfmt::skip]
-impl Lanes for ClifLanes<'_, '_> {
-    type Float = Value;
-    type Bits = Value;
+/// The place of a row's address among the rows.
+fn slot(row: usize) -> i32 {
+    i32::try_from(row * size_of::<u64>()).expect("a kernel has few rows")
+}
 
-    fn float(&mut self, value: f32) -> Value { self.constant(self.float_type(), value.to_bits()) }
-    fn bits(&mut self, value: u32) -> Value { self.constant(self.bits_type(), value) }
-    fn add(&mut self, a: Value, b: Value) -> Value { self.builder.ins().fadd(a, b) }
-    fn sub(&mut self, a: Value, b: Value) -> Value { self.builder.ins().fsub(a, b) }
-    fn mul(&mut self, a: Value, b: Value) -> Value { self.builder.ins().fmul(a, b) }
-    fn div(&mut self, a: Value, b: Value) -> Value { self.builder.ins().fdiv(a, b) }
-    fn fma(&mut self, a: Value, b: Value, c: Value) -> Value { self.builder.ins().fma(a, b, c) }
-    fn sqrt(&mut self, a: Value) -> Value { self.builder.ins().sqrt(a) }
-    fn min(&mut self, a: Value, b: Value) -> Value { self.select(FloatCC::LessThan, a, b) }
-    fn max(&mut self, a: Value, b: Value) -> Value { self.select(FloatCC::GreaterThan, a, b) }
-    fn iadd(&mut self, a: Value, b: Value) -> Value { self.builder.ins().iadd(a, b) }
-    fn isub(&mut self, a: Value, b: Value) -> Value { self.builder.ins().isub(a, b) }
-    fn and(&mut self, a: Value, b: Value) -> Value { self.builder.ins().band(a, b) }
-    fn or(&mut self, a: Value, b: Value) -> Value { self.builder.ins().bor(a, b) }
-    fn xor(&mut self, a: Value, b: Value) -> Value { self.builder.ins().bxor(a, b) }
-    fn shl(&mut self, a: Value, count: u8) -> Value { self.builder.ins().ishl_imm_u(a, i64::from(count)) }
-    fn shr(&mut self, a: Value, count: u8) -> Value { self.builder.ins().ushr_imm_u(a, i64::from(count)) }
-    fn sar(&mut self, a: Value, count: u8) -> Value { self.builder.ins().sshr_imm_u(a, i64::from(count)) }
-    fn to_bits(&mut self, a: Value) -> Value { let ty = self.bits_type(); self.cast(ty, a) }
-    fn from_bits(&mut self, a: Value) -> Value { let ty = self.float_type(); self.cast(ty, a) }
-    fn int_to_float(&mut self, a: Value) -> Value { let ty = self.float_type(); self.builder.ins().fcvt_from_sint(ty, a) }
+/// Defines methods of two operands.
+macro_rules! binary {
+    ($($name:ident: $ty:ident, $instruction:ident;)*) => {$(
+        fn $name(&mut self, a: Group<K>, b: Group<K>) -> Group<K> {
+            let ty = self.$ty();
+            self.zip(ty, a, b, |lanes, a, b| lanes.builder.ins().$instruction(a, b))
+        }
+    )*};
+}
+
+/// The same where the operands may change places: what stands in memory comes second.
+macro_rules! commutative {
+    ($($name:ident: $ty:ident, $instruction:ident;)*) => {$(
+        fn $name(&mut self, a: Group<K>, b: Group<K>) -> Group<K> {
+            let ty = self.$ty();
+            let (a, b) = if matches!(a[0], Operand::Value(_)) { (a, b) } else { (b, a) };
+            self.zip(ty, a, b, |lanes, a, b| lanes.builder.ins().$instruction(a, b))
+        }
+    )*};
+}
+
+macro_rules! shifts {
+    ($($name:ident: $instruction:ident;)*) => {$(
+        fn $name(&mut self, a: Group<K>, count: u8) -> Group<K> {
+            let ty = self.bits_type();
+            self.map(ty, a, |lanes, a| lanes.builder.ins().$instruction(a, i64::from(count)))
+        }
+    )*};
+}
+
+impl<const K: usize> Lanes for ClifLanes<'_, '_, K> {
+    type Float = Group<K>;
+    type Bits = Group<K>;
+
+    fn float(&mut self, value: f32) -> Group<K> {
+        self.bits(value.to_bits())
+    }
+
+    fn bits(&mut self, value: u32) -> Group<K> {
+        [Operand::Constant(self.constants.offset(value)); K]
+    }
+
+    commutative! {
+        add: float_type, fadd;
+        mul: float_type, fmul;
+        iadd: bits_type, iadd;
+        and: bits_type, band;
+        or: bits_type, bor;
+        xor: bits_type, bxor;
+    }
+
+    binary! {
+        sub: float_type, fsub;
+        div: float_type, fdiv;
+        isub: bits_type, isub;
+    }
+
+    shifts! {
+        shl: ishl_imm_u;
+        shr: ushr_imm_u;
+        sar: sshr_imm_u;
+    }
+
+    fn fma(&mut self, a: Group<K>, b: Group<K>, c: Group<K>) -> Group<K> {
+        let ty = self.float_type();
+        let [a, b, c] = [a, b, c].map(|group| self.shared(ty, group));
+        std::array::from_fn(|i| {
+            let [a, b, c] = [a[i], b[i], c[i]].map(|operand| self.get(ty, operand));
+            Operand::Value(self.builder.ins().fma(a, b, c))
+        })
+    }
+
+    fn sqrt(&mut self, a: Group<K>) -> Group<K> {
+        let ty = self.float_type();
+        self.map(ty, a, |lanes, a| lanes.builder.ins().sqrt(a))
+    }
+
+    fn min(&mut self, a: Group<K>, b: Group<K>) -> Group<K> {
+        self.select(FloatCC::LessThan, a, b)
+    }
+
+    fn max(&mut self, a: Group<K>, b: Group<K>) -> Group<K> {
+        self.select(FloatCC::GreaterThan, a, b)
+    }
+
+    fn to_bits(&mut self, a: Group<K>) -> Group<K> {
+        let ty = self.bits_type();
+        self.cast_group(ty, a)
+    }
+
+    fn from_bits(&mut self, a: Group<K>) -> Group<K> {
+        let ty = self.float_type();
+        self.cast_group(ty, a)
+    }
+
+    fn int_to_float(&mut self, a: Group<K>) -> Group<K> {
+        let (from, to) = (self.bits_type(), self.float_type());
+        self.map(from, a, |lanes, a| lanes.builder.ins().fcvt_from_sint(to, a))
+    }
 }

@@ -14,7 +14,7 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 
-use super::clif_lanes::{ClifLanes, ConstantTable, in_bounds};
+use super::clif_lanes::{ClifLanes, ConstantTable, Operand, in_bounds};
 use super::{Arguments, for_each_vector};
 use crate::arithmetic::cumulative::{add_square, window_sum};
 use crate::arithmetic::normalize;
@@ -34,22 +34,23 @@ pub(super) fn emit_accumulate(
     lanes: u32,
 ) {
     let [start, x, x_step, sums, sums_step, count] = [0, 1, 2, 3, 4, 5].map(|index| row(builder, rows, index));
-    let step = ClifLanes::new(builder, constants, table, lanes).bytes();
+    let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     for_each_vector(builder, (begin, end, step), |builder, offset| {
-        let ty = ClifLanes::new(builder, constants, table, lanes).float_type();
+        let ty = ClifLanes::<1>::new(builder, constants, table, lanes).float_type();
         let start = builder.ins().iadd(start, offset);
         let x = builder.ins().iadd(x, offset);
         let sums = builder.ins().iadd(sums, offset);
-        let start = ClifLanes::new(builder, constants, table, lanes).load(start);
+        let start = builder.ins().load(ty, in_bounds(), start, 0);
         let (channel, done) = (builder.create_block(), builder.create_block());
         let [x_now, sums_now, left] = [I64; 3].map(|ty| builder.append_block_param(channel, ty));
         let sum = builder.append_block_param(channel, ty);
         builder.ins().jump(channel, &[x.into(), sums.into(), count.into(), start.into()]);
         builder.switch_to_block(channel);
-        let mut lanes = ClifLanes::new(builder, constants, table, lanes);
+        let mut lanes = ClifLanes::<1>::new(builder, constants, table, lanes);
         let value = lanes.load(x_now);
-        let sum = add_square(&mut lanes, sum, value);
-        lanes.store(sum, sums_now);
+        let [sum] = add_square(&mut lanes, [Operand::Value(sum)], [value]);
+        let sum = lanes.load_operand(sum);
+        lanes.store(Operand::Value(sum), sums_now);
         let x_next = builder.ins().iadd(x_now, x_step);
         let sums_next = builder.ins().iadd(sums_now, sums_step);
         let left = builder.ins().iadd_imm_s(left, -1);
@@ -71,20 +72,20 @@ pub(super) fn emit_combine(
         unreachable!("only a normalizing plan has sums")
     };
     let [x, suffix, prefix, total, turns, y] = [0, 1, 2, 3, 4, 5].map(|index| row(builder, rows, index));
-    let step = ClifLanes::new(builder, constants, table, lanes).bytes();
+    let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     for_each_vector(builder, (begin, end, step), |builder, offset| {
         let [x, suffix, prefix, total, y] =
             [x, suffix, prefix, total, y].map(|start| builder.ins().iadd(start, offset));
-        let mut lanes = ClifLanes::new(builder, constants, table, lanes);
-        let suffix = lanes.load(suffix);
-        let prefix = lanes.load(prefix);
+        let mut lanes = ClifLanes::<1>::new(builder, constants, table, lanes);
+        let suffix = [lanes.load(suffix)];
+        let prefix = [lanes.load(prefix)];
         let whole = match plan.boundary {
             Boundary::Zero => None,
-            Boundary::Wrap => Some((lanes.load(total), lanes.load(turns))),
+            Boundary::Wrap => Some(([lanes.load(total)], [lanes.load(turns)])),
         };
         let sum = window_sum(&mut lanes, suffix, prefix, whole);
-        let x = lanes.load(x);
-        let value = normalize(&mut lanes, (*a, *k), power, x, sum);
+        let x = [lanes.load(x)];
+        let [value] = normalize(&mut lanes, (*a, *k), power, x, sum);
         lanes.store(value, y);
     });
 }

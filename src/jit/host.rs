@@ -35,7 +35,7 @@ pub(crate) fn isa_for(triple: Triple) -> Result<OwnedTargetIsa, CompileError> {
     let internal = |reason: String| CompileError::Internal { reason };
     let mut flags = settings::builder();
     for (name, value) in [
-        ("opt_level", "speed"),
+        ("opt_level", "none"),
         ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
         ("is_pic", "false"),
         ("use_colocated_libcalls", "false"),

@@ -18,8 +18,8 @@ use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
 use crate::plan::Plan;
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
-use target_lexicon::PointerWidth;
 use kernel::CompiledKernel;
+use target_lexicon::PointerWidth;
 
 /// The compiled kernels of one plan.
 pub struct JitEngine {
