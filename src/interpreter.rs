@@ -81,12 +81,12 @@ impl Tile<'_> {
     #[inline(always)]
     fn unrolled(&mut self, plan: &Plan, taps: usize, base: (f32, f32), power: &Power) {
         let lanes = &mut ArrayLanes::<COLUMNS>;
-        let mut sums = PartialSums::new(GROUP + taps - 1);
+        let mut sums = PartialSums::new(taps);
         for column in (0..self.width).step_by(COLUMNS) {
             for first in (0..self.channels).step_by(GROUP) {
                 sums.clear();
                 for channel in first..self.channels.min(first + GROUP) {
-                    let sum = sums.window(lanes, channel - first, taps, &mut |lanes, row| {
+                    let sum = sums.window(lanes, channel - first, #[inline(always)] |lanes, row| {
                         let source = plan.tap(first + row, self.channels);
                         let x = source.map_or([0.0; COLUMNS], |source| self.load(source, column));
                         lanes.mul(x, x)

@@ -16,70 +16,60 @@ use super::Lanes;
 /// The longest window that is unrolled; longer ones are summed by [cumulative rows](crate::plan::Window).
 pub(crate) const MAX_UNROLLED: usize = 16;
 
-/// Levels of doubling: runs of 1, 2, 4, 8 and 16 taps.
-const LEVELS: usize = MAX_UNROLLED.ilog2() as usize + 1;
-
-/// Partial sums already known, by level and first row.
+/// Sums of 1, 2, 4, … consecutive rows' squares, each computed as soon as its last row is known: few are alive at a time.
 pub(crate) struct PartialSums<F> {
-    rows: usize,
-    known: Vec<Option<F>>,
+    taps: usize,
+    /// By level, then by first row.
+    levels: Vec<Vec<F>>,
 }
 
 impl<F: Copy> PartialSums<F> {
-    /// Sums over `rows` consecutive rows of squares, none known yet.
-    pub(crate) fn new(rows: usize) -> Self {
-        Self { rows, known: vec![None; rows * LEVELS] }
+    /// For windows of `taps` rows.
+    pub(crate) fn new(taps: usize) -> Self {
+        debug_assert!((1..=MAX_UNROLLED).contains(&taps));
+        Self { taps, levels: vec![Vec::new(); taps.ilog2() as usize + 1] }
     }
 
     /// Forgets all sums: other data follows.
     pub(crate) fn clear(&mut self) {
-        self.known.fill(None);
+        self.levels.iter_mut().for_each(Vec::clear);
     }
 
-    /// The sum of the `taps` rows from `first` on; `square` gives a row's square and is asked once a row.
+    /// The sum of the window from row `first` on. `square` gives a row's square and is asked once a row, in order.
     #[inline(always)]
     pub(crate) fn window<L: Lanes<Float = F>>(
         &mut self,
         lanes: &mut L,
         first: usize,
-        taps: usize,
-        square: &mut impl FnMut(&mut L, usize) -> F,
+        mut square: impl FnMut(&mut L, usize) -> F,
     ) -> F {
-        debug_assert!((1..=MAX_UNROLLED).contains(&taps) && first + taps <= self.rows);
-        let mut sum = None;
+        while self.levels[0].len() < first + self.taps {
+            let row = self.levels[0].len();
+            let value = square(lanes, row);
+            self.push(lanes, value);
+        }
         let mut row = first;
-        for level in (0..LEVELS).rev().filter(|level| taps >> level & 1 == 1) {
-            let run = self.run(lanes, level, row, square);
-            sum = Some(match sum {
-                Some(sum) => lanes.add(sum, run),
-                None => run,
-            });
-            row += 1 << level;
+        let mut sum = None;
+        for (level, runs) in self.levels.iter().enumerate().rev() {
+            if self.taps >> level & 1 == 1 {
+                let run = runs[row];
+                sum = Some(sum.map_or(run, |sum| lanes.add(sum, run)));
+                row += 1 << level;
+            }
         }
         sum.expect("a window has at least one tap")
     }
 
-    /// The sum of 2^level rows.
-    fn run<L: Lanes<Float = F>>(
-        &mut self,
-        lanes: &mut L,
-        level: usize,
-        row: usize,
-        square: &mut impl FnMut(&mut L, usize) -> F,
-    ) -> F {
-        let slot = level * self.rows + row;
-        if let Some(known) = self.known[slot] {
-            return known;
+    /// Adds a row's square and every sum that ends with it.
+    #[inline(always)]
+    fn push<L: Lanes<Float = F>>(&mut self, lanes: &mut L, square: F) {
+        self.levels[0].push(square);
+        let rows = self.levels[0].len();
+        for level in 1..self.levels.len() {
+            let Some(start) = rows.checked_sub(1 << level) else { break };
+            let half = &self.levels[level - 1];
+            let sum = lanes.add(half[start], half[start + (1 << (level - 1))]);
+            self.levels[level].push(sum);
         }
-        let value = match level {
-            0 => square(lanes, row),
-            _ => {
-                let low = self.run(lanes, level - 1, row, square);
-                let high = self.run(lanes, level - 1, row + (1 << (level - 1)), square);
-                lanes.add(low, high)
-            }
-        };
-        self.known[slot] = Some(value);
-        value
     }
 }

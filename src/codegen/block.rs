@@ -42,7 +42,7 @@ pub(super) fn emit(
     let inputs = input_rows(plan, channels);
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     for_each_vector(builder, (begin, end, step), |builder, offset| {
-        let mut sums = PartialSums::new(inputs);
+        let mut sums = PartialSums::new(input_rows(plan, 1));
         let row = |row| Operand::Row { rows, row, offset };
         let mut channel = 0;
         while channel < channels {
@@ -83,10 +83,10 @@ impl Emit<'_, '_> {
             Formula::Scale { factors } => {
                 scale(&mut ClifLanes::<K>::new(builder, constants, *table, *lanes), factors, x)
             }
-            Formula::Normalize { summation: Summation::Unrolled { taps }, a, k, power } => {
+            Formula::Normalize { summation: Summation::Unrolled { .. }, a, k, power } => {
                 let mut one = ClifLanes::<1>::new(builder, constants, *table, *lanes);
                 let sum = std::array::from_fn(|i| {
-                    let [sum] = sums.window(&mut one, first + i, *taps, &mut |one: &mut ClifLanes<'_, '_, 1>, at| {
+                    let [sum] = sums.window(&mut one, first + i, |one, at| {
                         let x = [Operand::Value(one.load_operand(row(at)))];
                         one.mul(x, x)
                     });
