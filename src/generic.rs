@@ -8,15 +8,6 @@ use crate::config::{Boundary, Parameters};
 use crate::jit::host::vectorized;
 use crate::tile::TileEngine;
 
-/// How d^beta is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum GenericPower {
-    /// Square roots where they serve, else `powf`.
-    Shortcuts,
-    /// `powf`.
-    Powf,
-}
-
 /// Run-time parameters.
 pub(crate) struct Generic {
     before: usize,
@@ -25,11 +16,12 @@ pub(crate) struct Generic {
     a: f32,
     beta: f32,
     k: f32,
-    power: GenericPower,
+    /// Square roots where they serve, instead of `powf`.
+    shortcuts: bool,
 }
 
 impl Generic {
-    pub(crate) fn new(parameters: &Parameters, power: GenericPower) -> Self {
+    pub(crate) fn new(parameters: &Parameters, shortcuts: bool) -> Self {
         let window = parameters.window;
         Self {
             before: window.before,
@@ -38,7 +30,7 @@ impl Generic {
             a: (parameters.alpha / window.divisor) as f32,
             beta: parameters.beta as f32,
             k: parameters.k as f32,
-            power,
+            shortcuts,
         }
     }
 
@@ -87,13 +79,13 @@ impl TileEngine for Generic {
                         }
                     }
                     let (x, y) = (&input[rows(channel)], &mut output[rows(channel)]);
-                    match self.power {
-                        GenericPower::Shortcuts if self.beta == 0.5 => self.finish(y, x, &sums, f32::sqrt),
-                        GenericPower::Shortcuts if self.beta == 0.75 => {
+                    match self.beta {
+                        0.5 if self.shortcuts => self.finish(y, x, &sums, f32::sqrt),
+                        0.75 if self.shortcuts => {
                             self.finish(y, x, &sums, |d| d.sqrt() * d.sqrt().sqrt());
                         }
-                        GenericPower::Shortcuts if self.beta == 1.0 => self.finish(y, x, &sums, |d| d),
-                        _ => self.finish(y, x, &sums, |d| d.powf(self.beta)),
+                        1.0 if self.shortcuts => self.finish(y, x, &sums, |d| d),
+                        beta => self.finish(y, x, &sums, |d| d.powf(beta)),
                     }
                 }
             },

@@ -86,11 +86,16 @@ impl Tile<'_> {
             for first in (0..self.channels).step_by(GROUP) {
                 sums.clear();
                 for channel in first..self.channels.min(first + GROUP) {
-                    let sum = sums.window(lanes, channel - first, #[inline(always)] |lanes, row| {
-                        let source = plan.tap(first + row, self.channels);
-                        let x = source.map_or([0.0; COLUMNS], |source| self.load(source, column));
-                        lanes.mul(x, x)
-                    });
+                    let sum = sums.window(
+                        lanes,
+                        channel - first,
+                        #[inline(always)]
+                        |lanes, row| {
+                            let source = plan.tap(first + row, self.channels);
+                            let x = source.map_or([0.0; COLUMNS], |source| self.load(source, column));
+                            lanes.mul(x, x)
+                        },
+                    );
                     let y = normalize(lanes, base, power, self.load(channel, column), sum);
                     self.store(channel, column, y);
                 }

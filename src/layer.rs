@@ -11,7 +11,7 @@ use crate::element::Element;
 use crate::error::{BuildError, CompileError, ShapeError};
 use crate::executor::{Executor, Serial};
 use crate::forward::OnExecutor;
-use crate::generic::{Generic, GenericPower};
+use crate::generic::Generic;
 use crate::interpreter::Interpreter;
 use crate::jit::{self, JitEngine, Key};
 use crate::plan::Plan;
@@ -27,8 +27,10 @@ pub enum Backend {
     Jit,
     /// The same plan run over arrays: the same bits.
     Interpreter,
-    /// A kernel with all parameters at run time, `powf` for most betas. Other bits.
+    /// A kernel with all parameters at run time: square roots for beta ½ and ¾, a division for 1, else `powf`. Other bits.
     Generic,
+    /// The same with `powf` for every beta.
+    GenericPowf,
     /// The formula in f64, rounded once at the end. Slow.
     Reference,
 }
@@ -39,6 +41,7 @@ impl fmt::Display for Backend {
             Self::Jit => "jit",
             Self::Interpreter => "interpreter",
             Self::Generic => "generic",
+            Self::GenericPowf => "generic-powf",
             Self::Reference => "reference",
         })
     }
@@ -102,9 +105,9 @@ impl<E: Element> LocalResponseNorm<E> {
         let (engine, report) = match parameters.backend {
             Some(Backend::Jit) => (compile()?, asked(Backend::Jit)),
             Some(Backend::Interpreter) => (interpret(), asked(Backend::Interpreter)),
-            Some(Backend::Generic) => {
-                let generic = Generic::new(&parameters, GenericPower::Shortcuts);
-                (Engine::Tiles(Box::new(generic)), asked(Backend::Generic))
+            Some(backend @ (Backend::Generic | Backend::GenericPowf)) => {
+                let generic = Generic::new(&parameters, backend == Backend::Generic);
+                (Engine::Tiles(Box::new(generic)), asked(backend))
             }
             Some(Backend::Reference) => {
                 (Engine::Tiles(Box::new(Reference::new(parameters.clone()))), asked(Backend::Reference))

@@ -22,8 +22,10 @@ use crate::arithmetic::window::PartialSums;
 use crate::arithmetic::{normalize, scale};
 use crate::plan::{Formula, Plan, Summation};
 
-/// Channels of a block where the tensor has as many.
-pub(crate) const BLOCK: usize = 8;
+/// Channels of a plan's block, where the tensor has as many. A long window pays for its first sums once a block.
+pub(crate) fn block_channels(plan: &Plan) -> usize {
+    if input_rows(plan, 1) > 8 { 16 } else { 8 }
+}
 
 /// Input rows of the kernel: the block's channels and the taps around them.
 pub(crate) fn input_rows(plan: &Plan, channels: usize) -> usize {

@@ -17,7 +17,7 @@ use super::JitEngine;
 use super::host::LANES;
 use super::kernel::CompiledKernel;
 use crate::arithmetic::cumulative::{Schedule, Step, schedule};
-use crate::codegen::block::{BLOCK, input_rows};
+use crate::codegen::block::{block_channels, input_rows};
 use crate::codegen::clif_lanes::Slot;
 use crate::tensor::Part;
 
@@ -128,7 +128,8 @@ impl JitEngine {
     /// As [`plane`](Self::plane).
     unsafe fn block_plane(&self, plane: Plane, scratch: &mut Scratch) {
         let Plane { input, output, channels, width } = plane;
-        let (kernel, block) = if channels < BLOCK { self.narrow() } else { (&self.main, BLOCK) };
+        let block = block_channels(&self.plan);
+        let (kernel, block) = if channels < block { self.narrow() } else { (&self.main, block) };
         let inputs = input_rows(&self.plan, block);
         let mut channel = 0;
         while channel < channels {

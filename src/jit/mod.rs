@@ -13,6 +13,7 @@ pub(crate) mod kernel;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
+use crate::codegen::block::block_channels;
 use crate::codegen::{self, Kernel};
 use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
@@ -80,14 +81,14 @@ impl JitEngine {
     fn narrow(&self) -> (&CompiledKernel, usize) {
         match self.narrow.get_or_init(|| CompiledKernel::new(&self.plan, Kernel::Block { channels: 1 })) {
             Ok(kernel) => (kernel, 1),
-            Err(_) => (&self.main, crate::codegen::block::BLOCK),
+            Err(_) => (&self.main, block_channels(&self.plan)),
         }
     }
 }
 
 /// The kernel that `build()` compiles.
 pub(crate) fn main_kernel(plan: &Plan) -> Kernel {
-    if plan.is_cumulative() { Kernel::Combine } else { Kernel::Block { channels: crate::codegen::block::BLOCK } }
+    if plan.is_cumulative() { Kernel::Combine } else { Kernel::Block { channels: block_channels(plan) } }
 }
 
 /// What the host's code is made for.
