@@ -144,10 +144,8 @@ pub struct Wide {
     pub odd: bool,
 }
 
-/// The largest integer |beta| taken in whole steps.
+/// The largest |beta| taken in whole steps.
 const MAX_STEPPED: f64 = 4.0;
-/// The largest |beta| with a fraction that is taken in whole steps; every step costs accuracy.
-const MAX_STEPPED_FRACTION: f64 = 3.0;
 /// Beyond this the result is 0, x or ∞ for every f32, and products of beta could overflow.
 const MAX_BETA: f64 = 1e30;
 /// 2^(−f·i) stays a normal float for every normal d while |f| is at most this.
@@ -237,7 +235,7 @@ impl Power {
         } else {
             Guard::Any
         };
-        if beta.abs() > if integer { MAX_STEPPED } else { MAX_STEPPED_FRACTION } {
+        if beta.abs() > MAX_STEPPED {
             return Self { whole: 0, fraction: Fraction::Wide(Wide::new(beta)), guard };
         }
         let fraction = match beta.fract() {
@@ -255,14 +253,14 @@ impl Power {
     /// The recipe's largest error in ulp of the exact x·d^(−beta), for positive normal d and normal results.
     #[must_use]
     pub fn max_ulp(&self) -> f64 {
-        let (fraction, steps) = match &self.fraction {
-            Fraction::None => (0.5, f64::from(self.whole.unsigned_abs()) - 1.0),
-            Fraction::SquareRoot { .. } => (1.5, f64::from(self.whole.unsigned_abs())),
-            Fraction::Root(root) => ([2.2, 2.2, 2.5][usize::from(root.quarters) - 1], f64::from(self.whole)),
-            Fraction::Fitted(_) => (2.7, 0.6 * f64::from(self.whole.unsigned_abs())),
-            Fraction::Wide(_) => (4.0, 0.0),
-        };
-        fraction + steps
+        let steps = usize::from(self.whole.unsigned_abs());
+        match &self.fraction {
+            Fraction::None => steps as f64 - 0.5,
+            Fraction::SquareRoot { .. } => 1.5 + 0.8 * steps as f64,
+            Fraction::Root(root) => [2.2, 2.2, 2.5][usize::from(root.quarters) - 1] + 0.6 * steps as f64,
+            Fraction::Fitted(_) => [3.0, 3.4, 4.0, 4.0][steps],
+            Fraction::Wide(_) => 3.0,
+        }
     }
 }
 

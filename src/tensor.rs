@@ -87,6 +87,12 @@ impl<E: Element> Part<'_, E> {
         (!self.in_place).then_some((self.input, self.output))
     }
 
+    /// The first elements of input and output, which in place are the same: for a kernel that reads an element of this part
+    /// no more once it has written it.
+    pub(crate) fn pointers_in_place(&mut self) -> (*const E, *mut E, bool) {
+        (self.input, self.output, self.in_place)
+    }
+
     /// Copies the columns at `positions` into rows of channels, `stride` apart: row c holds channel c of each position.
     pub(crate) fn read(&self, positions: Range<usize>, rows: &mut [f32], stride: usize) {
         self.check(&positions, rows.len(), stride);

@@ -7,6 +7,7 @@
 //! * [`window`]: the sum of a short window's squares, in an order that depends on the window alone;
 //! * [`cumulative`]: the same for a long one;
 //! * [`power`]: `x·d^(−beta)`, one recipe per class of beta;
+//! * [`guard`]: what it does about zero, negative, subnormal, infinite and NaN d;
 //! * [`wide`]: the same for |beta| > 4, by way of a logarithm in two floats;
 //! * [`fit`]: the polynomials of an arbitrary beta, fitted at construction.
 //!
@@ -16,6 +17,7 @@
 mod accuracy;
 pub(crate) mod cumulative;
 pub(crate) mod fit;
+mod guard;
 pub(crate) mod power;
 pub(crate) mod wide;
 pub(crate) mod window;

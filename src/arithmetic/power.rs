@@ -13,11 +13,7 @@
 //!      an addition to the exponent, the second by a polynomial fitted to f at construction.
 //! 3. |beta| > 4 goes through [`wide`](super::wide) instead.
 //!
-//! **Guards.** Roots and fitted powers work on the bits of d and know only positive normal numbers. What else d can be is
-//! decided by masks on the idle integer pipes and put into the factor c ≈ d^(−f), so that x·c is what the formula gives:
-//! c = 0 at d = +∞, +∞ at d = 0 (mirrored for beta < 0), NaN at d < 0 and at NaN. A subnormal d is multiplied by 2^32 and
-//! x by 2^(32·f). Where k > 0 and alpha ≥ 0, d ≥ k is known and only +∞ and NaN are left: +∞ clears p, a NaN comes through
-//! g or r.
+//! What d can be besides positive and normal is the business of [`guard`](super::guard).
 //!
 //! x is multiplied last, so that nothing overflows unless the result does.
 //!
@@ -25,18 +21,13 @@
 //! [`Power::max_ulp`](crate::plan::Power::max_ulp) and docs/NUMERICS.md.
 
 use super::Lanes;
+use super::guard::Guarded;
 use super::wide::wide;
 use crate::plan::{Fitted, Fraction, Guard, Power, Root};
 
-pub(super) const INFINITY: u32 = 0x7f80_0000;
-const LARGEST: u32 = 0x7f7f_ffff;
-const SMALLEST_NORMAL: u32 = 0x0080_0000;
-pub(super) const SIGN_SHIFT: u8 = 31;
 pub(super) const MANTISSA_BITS: u8 = 23;
 /// 1.5·2^23: adding it rounds to an integer, which then stands in the low bits.
 pub(super) const ROUND: f32 = 12_582_912.0;
-/// A subnormal d is multiplied by 2^SUBNORMAL_SHIFT; divisible by 4, so that its quarter roots are powers of two.
-pub(super) const SUBNORMAL_SHIFT: u32 = 32;
 /// Bits of 2/3: where one binade of the reduced argument ends and the next begins.
 const TWO_THIRDS: u32 = 0x3f2a_aaab;
 
@@ -60,136 +51,18 @@ pub(crate) fn apply<L: Lanes>(lanes: &mut L, power: &Power, x: L::Float, d: L::F
             if *divide { lanes.div(x, root) } else { lanes.mul(x, root) }
         }
         Fraction::Root(recipe) => {
-            let guarded = Guarded::new(lanes, power.guard, true, d);
+            let guarded = match power.guard {
+                Guard::AtLeastK => Guarded::against_infinity(lanes, d),
+                guard => Guarded::new(lanes, guard, recipe.beta(), d),
+            };
             let x = guarded.scale(lanes, recipe.beta(), x);
             root(lanes, recipe, &guarded, x)
         }
         Fraction::Fitted(recipe) => {
-            let guarded = Guarded::new(lanes, power.guard, recipe.beta > 0.0, d);
+            let guarded = Guarded::new(lanes, power.guard, recipe.beta, d);
             let x = guarded.scale(lanes, recipe.beta, x);
             fitted(lanes, recipe, &guarded, x)
         }
-    }
-}
-
-/// A base made safe for bit tricks, and what its special values turn the factor into.
-pub(super) struct Guarded<L: Lanes> {
-    /// The base, a subnormal one scaled; +∞ stays.
-    pub(super) base: L::Float,
-    /// The same, at most the largest finite number; NaN stays.
-    pub(super) finite: L::Float,
-    /// All ones where the factor is kept as computed.
-    keep: L::Bits,
-    /// Bits set in the factor where it is not kept: those of +∞ or NaN.
-    set: Option<L::Bits>,
-    /// All ones where the base was scaled.
-    pub(super) scaled: Option<L::Bits>,
-}
-
-impl<L: Lanes> Guarded<L> {
-    /// `shrinks`: whether the power falls as d grows (beta > 0), so that d = +∞ gives 0 and d = 0 gives +∞.
-    #[inline(always)]
-    pub(super) fn new(lanes: &mut L, guard: Guard, shrinks: bool, d: L::Float) -> Self {
-        let infinity = lanes.bits(INFINITY);
-        let largest = lanes.float(f32::from_bits(LARGEST));
-        if guard == Guard::AtLeastK && shrinks {
-            let finite = lanes.min(largest, d);
-            let bits = lanes.to_bits(d);
-            let below = lanes.isub(bits, infinity);
-            let keep = lanes.sar(below, SIGN_SHIFT);
-            return Self { base: d, finite, keep, set: None, scaled: None };
-        }
-        // −0 becomes +0, the zero of pow.
-        let zero = lanes.float(0.0);
-        let d = lanes.add(d, zero);
-        let (d, negative) = match guard {
-            Guard::Magnitude => {
-                let magnitude = lanes.bits(0x7fff_ffff);
-                let bits = lanes.to_bits(d);
-                let bits = lanes.and(bits, magnitude);
-                (lanes.from_bits(bits), None)
-            }
-            Guard::AtLeastK | Guard::Any => {
-                let bits = lanes.to_bits(d);
-                (d, Some(lanes.sar(bits, SIGN_SHIFT)))
-            }
-        };
-        let bits = lanes.to_bits(d);
-        let one = lanes.bits(1);
-        let before_one = lanes.isub(bits, one);
-        let at_zero = lanes.sar(before_one, SIGN_SHIFT);
-        let last = lanes.bits(LARGEST);
-        let past_last = lanes.isub(last, bits);
-        let at_infinity = lanes.sar(past_last, SIGN_SHIFT);
-        let outside = lanes.or(at_zero, at_infinity);
-        let ones = lanes.bits(u32::MAX);
-        let keep = lanes.xor(outside, ones);
-        let pole = if shrinks { at_zero } else { at_infinity };
-        let mut set = lanes.and(pole, infinity);
-        let past_infinity = lanes.isub(infinity, bits);
-        let nan = lanes.sar(past_infinity, SIGN_SHIFT);
-        set = lanes.or(set, nan);
-        if let Some(negative) = negative {
-            set = lanes.or(set, negative);
-        }
-        let smallest = lanes.bits(SMALLEST_NORMAL);
-        let below_normal = lanes.isub(bits, smallest);
-        let scaled = lanes.sar(below_normal, SIGN_SHIFT);
-        let shift = lanes.bits(SUBNORMAL_SHIFT << MANTISSA_BITS);
-        let shift = lanes.and(scaled, shift);
-        let unit = lanes.bits(1.0f32.to_bits());
-        let factor = lanes.iadd(unit, shift);
-        let factor = lanes.from_bits(factor);
-        let base = lanes.mul(d, factor);
-        let finite = lanes.min(largest, base);
-        Self { base, finite, keep, set: Some(set), scaled: Some(scaled) }
-    }
-
-    /// x, multiplied by 2^(32·beta) where the base was multiplied by 2^32.
-    #[inline(always)]
-    fn scale(&self, lanes: &mut L, beta: f64, x: L::Float) -> L::Float {
-        let Some(scaled) = self.scaled else { return x };
-        let unit = 1.0f32.to_bits();
-        let other = ((f64::from(SUBNORMAL_SHIFT) * beta).exp2() as f32).to_bits();
-        let change = lanes.bits(unit ^ other);
-        let change = lanes.and(scaled, change);
-        let unit = lanes.bits(unit);
-        let factor = lanes.xor(unit, change);
-        let factor = lanes.from_bits(factor);
-        lanes.mul(x, factor)
-    }
-
-    /// c, with 0, +∞ or NaN put in where the base was special. Given d ≥ k this only clears c at +∞ and NaN, and must come
-    /// before the NaN is mixed in.
-    #[inline(always)]
-    pub(super) fn fix(&self, lanes: &mut L, c: L::Float) -> L::Float {
-        let bits = lanes.to_bits(c);
-        let mut bits = lanes.and(bits, self.keep);
-        if let Some(set) = self.set {
-            bits = lanes.or(bits, set);
-        }
-        lanes.from_bits(bits)
-    }
-
-    /// c = p + p·v·Q(v), fixed.
-    #[inline(always)]
-    fn correct(&self, lanes: &mut L, p: L::Float, v: L::Float, q: &[f32]) -> L::Float {
-        let p = if self.set.is_none() { self.fix(lanes, p) } else { p };
-        let pv = lanes.mul(p, v);
-        let q = polynomial(lanes, q, v);
-        let c = lanes.fma(pv, q, p);
-        if self.set.is_some() { self.fix(lanes, c) } else { c }
-    }
-
-    /// 1, or NaN where the base is NaN and the mask does not see to it.
-    #[inline(always)]
-    fn one(&self, lanes: &mut L) -> L::Float {
-        let one = lanes.float(1.0);
-        if self.set.is_some() {
-            return one;
-        }
-        let zero = lanes.float(0.0);
-        lanes.fma(self.finite, zero, one)
     }
 }
 
@@ -215,48 +88,60 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guarded: &Guarded<L>, x: L::Floa
             (if quarters == 1 { y } else { lanes.mul(y2, y) }, y2)
         }
     };
-    let partly = lanes.mul(guarded.finite, step);
+    let finite = guarded.finite(lanes);
+    let partly = lanes.mul(finite, step);
     let g = lanes.fma(partly, step, minus_one);
-    // Correct.
-    let c = guarded.correct(lanes, power, g, &recipe.coefficients);
+    // Correct: c = p + p·g·Q(g).
+    let p = if guarded.sees_to_nan() { power } else { guarded.fix(lanes, power) };
+    let pg = lanes.mul(p, g);
+    let q = polynomial(lanes, &recipe.coefficients, g);
+    let c = lanes.fma(pg, q, p);
+    let c = if guarded.sees_to_nan() { guarded.fix(lanes, c) } else { c };
     lanes.mul(x, c)
 }
 
 /// x·d^(−f) by 2^(−f·i)·(1+r)^(−f).
 #[inline(always)]
 fn fitted<L: Lanes>(lanes: &mut L, recipe: &Fitted, guarded: &Guarded<L>, x: L::Float) -> L::Float {
-    let one = guarded.one(lanes);
-    let (exponent, r) = split(lanes, guarded.base, one);
-    // t = −f·i as an integer, left in the low bits of `rounded`, and a rest f within ±½.
+    let (exponent, r) = split(lanes, guarded.base);
+    // −f·i as an integer, left in the low bits of `rounded`, and a rest t within ±½.
     let round = lanes.float(ROUND);
     let coarse = lanes.float(recipe.exponent_high);
     let rounded = lanes.fma(exponent, coarse, round);
     let integer = lanes.sub(round, rounded);
-    let rest = lanes.fma(exponent, coarse, integer);
+    let t = lanes.fma(exponent, coarse, integer);
     let fine = lanes.float(recipe.exponent_low);
-    let rest = lanes.fma(exponent, fine, rest);
-    let mantissa = exp2(lanes, rest);
+    let t = lanes.fma(exponent, fine, t);
+    // c = 2^t·(1+r)^(−f) with 2^t = 1 + A: the 1 is added last, so that p = 1 + A is not rounded in between.
+    let q = polynomial(lanes, &EXP2, t);
+    let a = lanes.mul(t, q);
+    let one = lanes.float(1.0);
+    let p = lanes.add(a, one);
+    let pr = lanes.mul(p, r);
+    let q = polynomial(lanes, &recipe.coefficients, r);
+    let sum = lanes.fma(pr, q, a);
+    let one = lanes.float(1.0);
+    let c = lanes.add(sum, one);
+    // 2^integer goes into the exponent.
     let bits = lanes.to_bits(rounded);
-    let (factor, second) = if recipe.two_steps {
-        // 2^t alone would leave the range of a float: t/2 first, the rest last.
+    let (first, second) = if recipe.two_steps {
+        // At once it would leave the range of a float: half of it now, the rest last.
         let origin = lanes.bits(ROUND.to_bits());
         let whole = lanes.isub(bits, origin);
         let half = lanes.sar(whole, 1);
         let rest = lanes.isub(whole, half);
-        let first = lanes.shl(half, MANTISSA_BITS);
-        let mantissa = lanes.to_bits(mantissa);
-        let first = lanes.iadd(mantissa, first);
         let unit = lanes.bits(1.0f32.to_bits());
-        let second = lanes.shl(rest, MANTISSA_BITS);
-        let second = lanes.iadd(unit, second);
-        (lanes.from_bits(first), Some(lanes.from_bits(second)))
+        let rest = lanes.shl(rest, MANTISSA_BITS);
+        let rest = lanes.iadd(rest, unit);
+        (half, Some(lanes.from_bits(rest)))
     } else {
-        let step = lanes.shl(bits, MANTISSA_BITS);
-        let mantissa = lanes.to_bits(mantissa);
-        let factor = lanes.iadd(mantissa, step);
-        (lanes.from_bits(factor), None)
+        (bits, None)
     };
-    let c = guarded.correct(lanes, factor, r, &recipe.coefficients);
+    let step = lanes.shl(first, MANTISSA_BITS);
+    let c = lanes.to_bits(c);
+    let c = lanes.iadd(c, step);
+    let c = lanes.from_bits(c);
+    let c = guarded.fix(lanes, c);
     let y = lanes.mul(x, c);
     match second {
         Some(second) => lanes.mul(y, second),
@@ -264,9 +149,9 @@ fn fitted<L: Lanes>(lanes: &mut L, recipe: &Fitted, guarded: &Guarded<L>, x: L::
     }
 }
 
-/// d = 2^i·(1+r): i·2^23 as a float, and r in [−1/3, 1/3). `one` is 1, or NaN to make r NaN.
+/// d = 2^i·(1+r): i·2^23 as a float, and r in [−1/3, 1/3).
 #[inline(always)]
-pub(super) fn split<L: Lanes>(lanes: &mut L, d: L::Float, one: L::Float) -> (L::Float, L::Float) {
+pub(super) fn split<L: Lanes>(lanes: &mut L, d: L::Float) -> (L::Float, L::Float) {
     let bits = lanes.to_bits(d);
     let origin = lanes.bits(TWO_THIRDS);
     let above = lanes.isub(bits, origin);
@@ -274,6 +159,7 @@ pub(super) fn split<L: Lanes>(lanes: &mut L, d: L::Float, one: L::Float) -> (L::
     let exponent = lanes.and(above, exponents);
     let mantissa = lanes.isub(bits, exponent);
     let mantissa = lanes.from_bits(mantissa);
+    let one = lanes.float(1.0);
     let r = lanes.sub(mantissa, one);
     (lanes.int_to_float(exponent), r)
 }

@@ -9,7 +9,8 @@
 //! An integer beta takes |d| and gives the sign back afterwards.
 
 use super::Lanes;
-use super::power::{Guarded, MANTISSA_BITS, ROUND, SIGN_SHIFT, SUBNORMAL_SHIFT, exp2, polynomial, split};
+use super::guard::{Guarded, SUBNORMAL_SHIFT};
+use super::power::{MANTISSA_BITS, ROUND, exp2, polynomial, split};
 use crate::plan::{Guard, Wide};
 
 /// 2/ln 2, high and low.
@@ -35,9 +36,7 @@ const STEPS: usize = 4;
 /// x·d^(−beta).
 #[inline(always)]
 pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::Float, d: L::Float) -> L::Float {
-    // The mask has to see to NaN: the exponent steps below would not keep it.
-    let guard = if guard == Guard::AtLeastK { Guard::Any } else { guard };
-    let guarded = Guarded::new(lanes, guard, recipe.beta_high > 0.0, d);
+    let guarded = Guarded::new(lanes, guard, f64::from(recipe.beta_high), d);
     let (high, low) = logarithm(lanes, &guarded);
 
     // −beta·log2 d, high and low, kept within what can matter.
@@ -91,7 +90,7 @@ pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::F
 #[inline(always)]
 fn logarithm<L: Lanes>(lanes: &mut L, guarded: &Guarded<L>) -> (L::Float, L::Float) {
     let (zero, one, two) = (lanes.float(0.0), lanes.float(1.0), lanes.float(2.0));
-    let (exponent, r) = split(lanes, guarded.base, one);
+    let (exponent, r) = split(lanes, guarded.base);
     let unit = lanes.float(1.0 / (1u32 << MANTISSA_BITS) as f32);
     let mut exponent = lanes.mul(exponent, unit);
     if let Some(scaled) = guarded.scaled {
@@ -141,7 +140,7 @@ fn with_sign_of<L: Lanes>(lanes: &mut L, y: L::Float, d: L::Float) -> L::Float {
     let zero = lanes.float(0.0);
     let d = lanes.add(d, zero);
     let bits = lanes.to_bits(d);
-    let negative = lanes.sar(bits, SIGN_SHIFT);
+    let negative = lanes.sar(bits, 31);
     let sign = lanes.bits(1 << 31);
     let sign = lanes.and(negative, sign);
     let y = lanes.to_bits(y);

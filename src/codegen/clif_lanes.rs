@@ -186,7 +186,7 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
 }
 
 /// The place of a row's address among the rows.
-fn slot(row: usize) -> i32 {
+pub(super) fn slot(row: usize) -> i32 {
     i32::try_from(row * size_of::<u64>()).expect("a kernel has few rows")
 }
 

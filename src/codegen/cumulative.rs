@@ -14,7 +14,7 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 
-use super::clif_lanes::{ClifLanes, ConstantTable, Operand, in_bounds};
+use super::clif_lanes::{ClifLanes, ConstantTable, Operand, in_bounds, slot};
 use super::{Arguments, for_each_vector};
 use crate::arithmetic::cumulative::{add_square, window_sum};
 use crate::arithmetic::normalize;
@@ -22,8 +22,8 @@ use crate::config::Boundary;
 use crate::plan::{Formula, Plan};
 
 /// Entry `index` of the rows.
-fn row(builder: &mut FunctionBuilder<'_>, rows: Value, index: i32) -> Value {
-    builder.ins().load(I64, in_bounds().with_aligned(), rows, index * 8)
+pub(super) fn row(builder: &mut FunctionBuilder<'_>, rows: Value, index: usize) -> Value {
+    builder.ins().load(I64, in_bounds().with_aligned(), rows, slot(index))
 }
 
 /// Emits the body of the accumulating kernel.

@@ -6,6 +6,7 @@
 //! never depends on a tensor's shape. What is computed is in `arithmetic/`; only loops, addresses and constants are here.
 //!
 //! * [`block`]: several channels at once, their windows unrolled.
+//! * [`channels_last`]: slabs whose channels lie along the vectors.
 //! * [`cumulative`]: long windows, from sums that grow along the channels.
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -15,6 +16,7 @@ use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 pub(crate) mod block;
+mod channels_last;
 pub(crate) mod clif_lanes;
 pub(crate) mod cumulative;
 
@@ -30,6 +32,8 @@ pub(crate) enum Kernel {
         /// Channels of the block.
         channels: usize,
     },
+    /// Slabs whose channels lie along the vectors, windows unrolled.
+    ChannelsLast,
     /// Sums of squares along the channels.
     Accumulate,
     /// Outputs of one channel from accumulated sums.
@@ -66,6 +70,7 @@ pub(crate) fn generate(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFr
     let arguments = Arguments { rows, constants: table, begin, end };
     match kernel {
         Kernel::Block { channels } => block::emit(plan, channels, &mut builder, &mut constants, arguments, lanes),
+        Kernel::ChannelsLast => channels_last::emit(plan, &mut builder, &mut constants, arguments, lanes),
         Kernel::Accumulate => cumulative::emit_accumulate(&mut builder, &mut constants, arguments, lanes),
         Kernel::Combine => cumulative::emit_combine(plan, &mut builder, &mut constants, arguments, lanes),
     }

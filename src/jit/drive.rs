@@ -22,7 +22,7 @@ use crate::codegen::clif_lanes::Slot;
 use crate::tensor::Part;
 
 /// f32 of a vector.
-const VECTOR: usize = LANES as usize;
+pub(super) const VECTOR: usize = LANES as usize;
 /// Columns of one call of a block kernel: as far as a row of zeros reaches.
 const SWEEP: usize = 4096;
 /// Columns that are added to the last stretch rather than left alone, less than a vector.
@@ -49,8 +49,8 @@ struct Plane {
 
 /// Memory of one call, reused between planes.
 #[derive(Default)]
-struct Scratch {
-    rows: Vec<*const u8>,
+pub(super) struct Scratch {
+    pub(super) rows: Vec<*const u8>,
     spare: Vec<f32>,
     sums: Vec<f32>,
     schedule: Option<Schedule>,
@@ -62,7 +62,10 @@ impl JitEngine {
         let geometry = part.geometry();
         let positions = part.positions();
         let mut scratch = Scratch::default();
-        let Some((input, output)) = part.pointers().filter(|_| geometry.inner >= VECTOR) else {
+        if geometry.inner < VECTOR {
+            return self.slabs(part, &mut scratch);
+        }
+        let Some((input, output)) = part.pointers() else {
             return self.packed(part, positions, &mut scratch);
         };
         let mut position = positions.start;
@@ -86,7 +89,7 @@ impl JitEngine {
     }
 
     /// Computes columns by way of a packed copy.
-    fn packed(&self, part: &mut Part<'_, f32>, positions: Range<usize>, scratch: &mut Scratch) {
+    pub(super) fn packed(&self, part: &mut Part<'_, f32>, positions: Range<usize>, scratch: &mut Scratch) {
         let channels = part.geometry().channels;
         let most = (TILE / channels / REST * REST).clamp(REST, SWEEP);
         let stride = most.min(positions.len().next_multiple_of(REST));
@@ -222,7 +225,7 @@ fn stretches(width: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
 /// # Safety
 ///
 /// As [`CompiledKernel::call`], over `span` elements of each row.
-unsafe fn call(kernel: &CompiledKernel, rows: &[*const u8], span: usize) {
+pub(super) unsafe fn call(kernel: &CompiledKernel, rows: &[*const u8], span: usize) {
     let bytes = |elements: usize| elements * size_of::<f32>();
     let whole = span / VECTOR * VECTOR;
     // SAFETY: passed on; `whole` and the last vector lie within `span`.

@@ -2,10 +2,11 @@
 //!
 //! * [`host`]: which machine, which features;
 //! * [`kernel`]: CLIF → memory that can be called, and back to the system;
-//! * [`drive`]: which rows and bytes a kernel is called on;
+//! * [`drive`]: which rows and bytes a kernel is called on; [`channels_last`]: the same for slabs along the vectors;
 //! * [`JitEngine`] (here): the kernels of one plan, compiled when first needed, shared by all layers with that plan.
 #![allow(unsafe_code, reason = "calling generated code")]
 
+mod channels_last;
 pub(crate) mod drive;
 pub(crate) mod host;
 pub(crate) mod kernel;
@@ -17,7 +18,7 @@ use crate::codegen::block::block_channels;
 use crate::codegen::{self, Kernel};
 use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
-use crate::plan::Plan;
+use crate::plan::{Formula, Plan};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use kernel::CompiledKernel;
 use target_lexicon::PointerWidth;
@@ -28,6 +29,8 @@ pub struct JitEngine {
     main: CompiledKernel,
     /// Sums along the channels, for long windows.
     accumulate: Option<CompiledKernel>,
+    /// For slabs whose channels lie along the vectors. Compiled on first use.
+    channels_last: OnceLock<Result<CompiledKernel, CompileError>>,
     /// One channel at a time, for tensors with fewer channels than a block. Compiled on first use.
     narrow: OnceLock<Result<CompiledKernel, CompileError>>,
 }
@@ -74,7 +77,16 @@ impl JitEngine {
         let cumulative = plan.is_cumulative();
         let main = CompiledKernel::new(&plan, main_kernel(&plan))?;
         let accumulate = cumulative.then(|| CompiledKernel::new(&plan, Kernel::Accumulate)).transpose()?;
-        Ok(Self { plan, main, accumulate, narrow: OnceLock::new() })
+        Ok(Self { plan, main, accumulate, channels_last: OnceLock::new(), narrow: OnceLock::new() })
+    }
+
+    /// The kernel for slabs whose channels lie along the vectors, where the plan has one and it can be had.
+    fn channels_last(&self) -> Option<&CompiledKernel> {
+        if self.accumulate.is_some() || !matches!(self.plan.formula, Formula::Normalize { .. }) {
+            return None;
+        }
+        let compile = || CompiledKernel::new(&self.plan, Kernel::ChannelsLast);
+        self.channels_last.get_or_init(compile).as_ref().ok()
     }
 
     /// The kernel for fewer channels than a block; the block kernel where it cannot be had.

@@ -1,0 +1,109 @@
+//! The kernel of channels-last tensors (and of any `inner` under a vector): vectors lie along a slab's contiguous elements.
+//!
+//! Element (c, s) of a slab stands at c·inner + s, its taps `inner` apart; so with the squares of a slab in a padded copy, a
+//! vector's taps are overlapping loads, and the padding is the edge.
+//!
+//! ```text
+//! rows: tap[0] … tap[taps − 1]   the padded squares from each tap on
+//!       x, y                     the slabs
+//!       bytes of a slab, bytes of a padded slab, number of slabs
+//!
+//! for each slab:  for each vector of its elements:  y = normalize(x, Σ taps)
+//! ```
+//!
+//! `begin` and `end` are bytes of a slab.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_frontend::FunctionBuilder;
+
+use super::clif_lanes::{ClifLanes, ConstantTable, Operand};
+use super::cumulative::row;
+use super::{Arguments, for_each_vector};
+use crate::arithmetic::normalize;
+use crate::arithmetic::window::PartialSums;
+use crate::plan::{Formula, Plan};
+
+/// Vectors side by side in the main loop.
+const GROUP: usize = 4;
+
+/// Emits the kernel's body.
+pub(super) fn emit(
+    plan: &Plan,
+    builder: &mut FunctionBuilder<'_>,
+    constants: &mut ConstantTable,
+    Arguments { rows, constants: table, begin, end }: Arguments,
+    lanes: u32,
+) {
+    let taps = plan.before + 1 + plan.after;
+    let [slab_bytes, padded_bytes, count] = [2, 3, 4].map(|place| row(builder, rows, taps + place));
+    let vector = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
+    let group = vector * GROUP as i64;
+    let span = builder.ins().isub(end, begin);
+    let whole = builder.ins().band_imm_s(span, -group);
+    let middle = builder.ins().iadd(begin, whole);
+
+    let (slab, done) = (builder.create_block(), builder.create_block());
+    let [start, padded, left] = [I64; 3].map(|ty| builder.append_block_param(slab, ty));
+    let zero = builder.ins().iconst(I64, 0);
+    let any = builder.ins().icmp_imm_u(IntCC::NotEqual, count, 0);
+    builder.ins().brif(any, slab, &[zero.into(), zero.into(), count.into()], done, &[]);
+    builder.switch_to_block(slab);
+    let mut vectors = |builder: &mut FunctionBuilder<'_>, range: (Value, Value), grouped: bool| {
+        let step = if grouped { group } else { vector };
+        for_each_vector(builder, (range.0, range.1, step), |builder, offset| {
+            let offsets = (builder.ins().iadd(start, offset), builder.ins().iadd(padded, offset));
+            let emit = Emit { plan, builder, constants: &mut *constants, arguments: (rows, table), lanes, offsets };
+            if grouped { emit.vectors::<GROUP>() } else { emit.vectors::<1>() }
+        });
+    };
+    vectors(builder, (begin, middle), true);
+    vectors(builder, (middle, end), false);
+    let start = builder.ins().iadd(start, slab_bytes);
+    let padded = builder.ins().iadd(padded, padded_bytes);
+    let left = builder.ins().iadd_imm_s(left, -1);
+    let more = builder.ins().icmp_imm_u(IntCC::NotEqual, left, 0);
+    builder.ins().brif(more, slab, &[start.into(), padded.into(), left.into()], done, &[]);
+    builder.switch_to_block(done);
+}
+
+/// What emitting neighbouring vectors takes.
+struct Emit<'a, 'b> {
+    plan: &'a Plan,
+    builder: &'a mut FunctionBuilder<'b>,
+    constants: &'a mut ConstantTable,
+    /// The rows and the table of constants.
+    arguments: (Value, Value),
+    lanes: u32,
+    /// Bytes from the start of the slabs, and of the padded squares.
+    offsets: (Value, Value),
+}
+
+impl Emit<'_, '_> {
+    /// Emits `K` neighbouring vectors side by side.
+    fn vectors<const K: usize>(self) {
+        let Self { plan, builder, constants, arguments: (rows, table), lanes, offsets } = self;
+        let Formula::Normalize { a, k, power, .. } = &plan.formula else {
+            unreachable!("only a normalizing plan has taps")
+        };
+        let taps = plan.before + 1 + plan.after;
+        let bytes = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
+        let mut shifted = |base: Value| -> [Value; K] {
+            std::array::from_fn(|i| if i == 0 { base } else { builder.ins().iadd_imm_s(base, bytes * i as i64) })
+        };
+        let (elements, squares) = (shifted(offsets.0), shifted(offsets.1));
+        let mut group = ClifLanes::<K>::new(builder, constants, table, lanes);
+        let mut sums = PartialSums::new(taps);
+        let sum = sums.window(&mut group, 0, |group, tap| {
+            squares.map(|offset| Operand::Value(group.load_operand(Operand::Row { rows, row: tap, offset })))
+        });
+        let x = elements.map(|offset| Operand::Row { rows, row: taps, offset });
+        let y = normalize(&mut group, (*a, *k), power, x, sum);
+        for (y, offset) in y.into_iter().zip(elements) {
+            let y = Operand::Value(group.load_operand(y));
+            let address = group.row_address(rows, taps + 1, offset);
+            group.store(y, address);
+        }
+    }
+}
