@@ -17,6 +17,9 @@ use crate::element::Element;
 use crate::forward::Complete;
 use crate::geometry::Geometry;
 
+/// Rows shorter than this are gathered element by element rather than run by run.
+const SHORT: usize = 16;
+
 /// Where elements come from and go to.
 pub(crate) struct Tensor<'a, E> {
     input: *const E,
@@ -96,32 +99,54 @@ impl<E: Element> Part<'_, E> {
     /// Copies the columns at `positions` into rows of channels, `stride` apart: row c holds channel c of each position.
     pub(crate) fn read(&self, positions: Range<usize>, rows: &mut [f32], stride: usize) {
         self.check(&positions, rows.len(), stride);
-        self.each_run(positions, |at, index, length| {
-            for channel in 0..self.geometry.channels {
-                let start = index + channel * self.geometry.inner;
-                let row = &mut rows[channel * stride + at..][..length];
-                for (offset, lane) in row.iter_mut().enumerate() {
-                    // SAFETY: `each_run` gives runs within the tensor's elements. In place these are this part's own
-                    // positions, which nobody else writes; else the input is shared and not written.
-                    *lane = unsafe { self.input.add(start + offset).read() }.to_lane();
+        let Geometry { channels, inner, .. } = self.geometry;
+        // SAFETY (both): positions were checked, so these are elements of the tensor. In place they are this part's own,
+        // which nobody else writes; else the input is shared and not written.
+        if inner < SHORT {
+            let starts = self.starts(positions);
+            for (channel, row) in rows.chunks_mut(stride).take(channels).enumerate() {
+                for (lane, start) in row.iter_mut().zip(&starts) {
+                    *lane = unsafe { self.input.add(start + channel * inner).read() }.to_lane();
                 }
             }
-        });
+        } else {
+            self.each_run(positions, |at, start, length| {
+                for (channel, row) in rows.chunks_mut(stride).take(channels).enumerate() {
+                    for (offset, lane) in row[at..][..length].iter_mut().enumerate() {
+                        *lane = unsafe { self.input.add(start + channel * inner + offset).read() }.to_lane();
+                    }
+                }
+            });
+        }
     }
 
     /// Writes rows of channels, `stride` apart, to the columns at `positions`.
     pub(crate) fn write(&mut self, positions: Range<usize>, rows: &[f32], stride: usize) {
         self.check(&positions, rows.len(), stride);
-        self.each_run(positions, |at, index, length| {
-            for channel in 0..self.geometry.channels {
-                let start = index + channel * self.geometry.inner;
-                let row = &rows[channel * stride + at..][..length];
-                for (offset, &lane) in row.iter().enumerate() {
-                    // SAFETY: `each_run` gives runs within the tensor's elements, of positions that are this part's alone.
-                    unsafe { self.output.add(start + offset).write(E::from_lane(lane)) };
+        let Geometry { channels, inner, .. } = self.geometry;
+        // SAFETY (both): positions were checked, so these are elements of the tensor, of positions that are this part's alone.
+        if inner < SHORT {
+            let starts = self.starts(positions);
+            for (channel, row) in rows.chunks(stride).take(channels).enumerate() {
+                for (&lane, start) in row.iter().zip(&starts) {
+                    unsafe { self.output.add(start + channel * inner).write(E::from_lane(lane)) };
                 }
             }
-        });
+        } else {
+            self.each_run(positions, |at, start, length| {
+                for (channel, row) in rows.chunks(stride).take(channels).enumerate() {
+                    for (offset, &lane) in row[at..][..length].iter().enumerate() {
+                        unsafe { self.output.add(start + channel * inner + offset).write(E::from_lane(lane)) };
+                    }
+                }
+            });
+        }
+    }
+
+    /// The index of channel 0 at each of some positions.
+    fn starts(&self, positions: Range<usize>) -> Vec<usize> {
+        let Geometry { channels, inner, .. } = self.geometry;
+        positions.map(|position| position / inner * channels * inner + position % inner).collect()
     }
 
     fn check(&self, positions: &Range<usize>, length: usize, stride: usize) {

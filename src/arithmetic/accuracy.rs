@@ -1,8 +1,9 @@
 //! The error of every power recipe against f64, given d: a dense sample by default, every positive normal f32 in the
-//! ignored tests (`cargo test --release accuracy -- --ignored --nocapture` prints what docs/NUMERICS.md quotes).
+//! ignored tests (`cargo test --release --lib accuracy -- --ignored --nocapture` prints what docs/NUMERICS.md quotes).
 
 use super::power;
 use crate::interpreter::ArrayLanes;
+use crate::jit::host::vectorized;
 use crate::plan::Power;
 
 const LANES: usize = 64;
@@ -32,7 +33,7 @@ fn worst(power: &Power, beta: f64, bits: impl Iterator<Item = u32>) -> (f64, f32
             seed = seed.wrapping_mul(0x2c1b_3c6d).wrapping_add(0x297a_2d39);
             *x = f32::from_bits(0x3f80_0000 | seed >> 9 | seed << 31);
         }
-        let y = power::apply(&mut ArrayLanes::<LANES>, power, x, d);
+        let y = vectorized(|| power::apply(&mut ArrayLanes::<LANES>, power, x, d));
         for i in 0..LANES {
             let exact = f64::from(x[i]) * f64::from(d[i]).powf(-beta);
             if (f64::from(f32::MIN_POSITIVE)..f64::from(f32::MAX)).contains(&exact.abs()) {

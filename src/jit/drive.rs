@@ -28,7 +28,9 @@ const SWEEP: usize = 4096;
 /// Columns that are added to the last stretch rather than left alone, less than a vector.
 const REST: usize = 16;
 static ZEROS: [f32; SWEEP + REST] = [0.0; SWEEP + REST];
-/// f32 of a scratch tile: a quarter of a second-level cache.
+/// f32 of a packed tile: with its result, some of a second-level cache.
+const PACKED: usize = 1 << 14;
+/// f32 of half the sums of a long window: a quarter of a second-level cache.
 const TILE: usize = 1 << 16;
 
 /// Rows of f32, `stride` apart.
@@ -91,7 +93,7 @@ impl JitEngine {
     /// Computes columns by way of a packed copy.
     pub(super) fn packed(&self, part: &mut Part<'_, f32>, positions: Range<usize>, scratch: &mut Scratch) {
         let channels = part.geometry().channels;
-        let most = (TILE / channels / REST * REST).clamp(REST, SWEEP);
+        let most = (PACKED / channels / REST * REST).clamp(REST, SWEEP);
         let stride = most.min(positions.len().next_multiple_of(REST));
         let mut tile = vec![0.0; channels * stride];
         let mut result = vec![0.0; channels * stride];

@@ -137,3 +137,64 @@ pub(crate) fn assembly(plan: &Plan) -> Result<String, CompileError> {
     let text = |(name, kernel)| kernel::listing(plan, kernel, &**isa).map(|listing| format!("; {name}\n{listing}"));
     Ok(kernels(plan).map(text).collect::<Result<Vec<_>, _>>()?.join("\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LrnConfig, Window};
+
+    /// Every kernel of plans of every kind compiles for both architectures, without a call and without a relocation.
+    #[test]
+    fn every_plan_compiles_for_x86_64_and_aarch64() {
+        let betas = [
+            0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.5, 0.6, 0.99, 1.3, 2.7, -0.5, -0.6, -1.0, -1.3, -7.0,
+        ];
+        let windows = [(0, 0), (1, 0), (2, 2), (7, 8), (8, 7), (0, 15), (16, 16)];
+        for triple in ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] {
+            let isa = host::isa_for(triple.parse().unwrap()).unwrap();
+            for beta in betas {
+                for (before, after) in windows {
+                    for (k, alpha) in [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0)] {
+                        for boundary in [Boundary::Zero, Boundary::Wrap] {
+                            let window = Window { before, after, divisor: 1.0 };
+                            let config = LrnConfig::window(window).beta(beta).k(k).alpha(alpha).boundary(boundary);
+                            let plan = Plan::new(&config.resolve().unwrap());
+                            for kernel in all_kernels(&plan) {
+                                let listing = kernel::listing(&plan, kernel, &*isa).unwrap();
+                                let calls = listing.lines().any(|line| {
+                                    let name = line.split_whitespace().next().unwrap_or_default();
+                                    name.starts_with("call") || ["bl", "blr"].contains(&name)
+                                });
+                                assert!(!calls, "{triple} {kernel:?}\n{plan}\n{listing}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn all_kernels(plan: &Plan) -> Vec<Kernel> {
+        let mut all: Vec<Kernel> = kernels(plan).map(|(_, kernel)| kernel).collect();
+        if !plan.is_cumulative() {
+            all.push(Kernel::Block { channels: 1 });
+            if matches!(plan.formula, Formula::Normalize { .. }) {
+                all.push(Kernel::ChannelsLast);
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn live_code_is_shared_and_dead_code_is_not_kept() {
+        let parameters = LrnConfig::new(5).alpha(0.123_456).resolve().unwrap();
+        let (key, plan) = (Key::new(&parameters), Arc::new(Plan::new(&parameters)));
+        let first = JitEngine::shared(key, &plan).unwrap();
+        assert!(Arc::ptr_eq(&first, &JitEngine::shared(key, &plan).unwrap()));
+        let other = Key::new(&LrnConfig::new(5).alpha(0.123_457).resolve().unwrap());
+        assert!(!Arc::ptr_eq(&first, &JitEngine::shared(other, &plan).unwrap()));
+        let weak = Arc::downgrade(&first);
+        drop(first);
+        assert!(weak.upgrade().is_none());
+    }
+}
