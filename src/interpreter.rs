@@ -1,4 +1,4 @@
-//! The interpreter: runs a [`Plan`](crate::plan::Plan) over arrays, with the arithmetic the code generator emits, bit for bit.
+//! The interpreter: runs a [`Plan`] over arrays, with the arithmetic the code generator emits, bit for bit.
 //!
 //! It is the reference of the property tests and what runs where a host cannot JIT.
 
@@ -168,7 +168,7 @@ impl<const N: usize> Lanes for ArrayLanes<N> {
     #[inline(always)] fn shr(&mut self, a: [u32; N], count: u8) -> [u32; N] { a.map(|a| a >> count) }
     #[inline(always)] fn sar(&mut self, a: [u32; N], count: u8) -> [u32; N] { a.map(|a| (a.cast_signed() >> count).cast_unsigned()) }
     #[inline(always)] fn to_bits(&mut self, a: [f32; N]) -> [u32; N] { a.map(f32::to_bits) }
-    #[inline(always)] fn from_bits(&mut self, a: [u32; N]) -> [f32; N] { a.map(f32::from_bits) }
+    #[inline(always)] fn bits_to_float(&mut self, a: [u32; N]) -> [f32; N] { a.map(f32::from_bits) }
     #[inline(always)] fn int_to_float(&mut self, a: [u32; N]) -> [f32; N] { a.map(|a| a.cast_signed() as f32) }
 
     #[inline(always)]

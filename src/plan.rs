@@ -257,8 +257,9 @@ impl Power {
         match &self.fraction {
             Fraction::None => steps as f64 - 0.5,
             Fraction::SquareRoot { .. } => 1.5 + 0.8 * steps as f64,
-            Fraction::Root(root) => [2.2, 2.2, 2.5][usize::from(root.quarters) - 1] + 0.6 * steps as f64,
-            Fraction::Fitted(_) => [3.0, 3.4, 4.0, 4.0][steps],
+            Fraction::Root(root) => [2.5, 2.5, 2.6][usize::from(root.quarters) - 1] + 0.6 * steps as f64,
+            Fraction::Fitted(fitted) if steps == 3 && fitted.beta.abs() > 0.5 => 5.0,
+            Fraction::Fitted(_) => [3.3, 3.7, 4.0, 4.0][steps],
             Fraction::Wide(_) => 3.0,
         }
     }
@@ -315,8 +316,8 @@ impl fmt::Display for Plan {
                     Boundary::Wrap => "wrap",
                 };
                 let (before, after) = (self.before, self.after);
-                write!(f, "window: c−{before} … c+{after}, beyond the edges {beyond}, summed {summation}\n")?;
-                write!(f, "base:   d = {k:?} + {a:?}·Σx², {}\n", power.guard)?;
+                writeln!(f, "window: c−{before} … c+{after}, beyond the edges {beyond}, summed {summation}")?;
+                writeln!(f, "base:   d = {k:?} + {a:?}·Σx², {}", power.guard)?;
                 write!(f, "power:  {power}, at most {} ulp", power.max_ulp())
             }
         }

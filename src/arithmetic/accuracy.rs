@@ -39,13 +39,11 @@ fn worst(power: &Power, beta: f64, bits: impl Iterator<Item = u32>) -> (f64, f32
             if (f64::from(f32::MIN_POSITIVE)..f64::from(f32::MAX)).contains(&exact.abs()) {
                 let error = ulp(y[i], exact);
                 worst.2 += 1;
-                // Not `>`: a NaN must not pass.
-                if !(error <= worst.0) {
-                    worst.0 = error;
-                    worst.1 = d[i];
-                    if error.is_nan() {
-                        return (f64::INFINITY, d[i], worst.2);
-                    }
+                if error.is_nan() {
+                    return (f64::INFINITY, d[i], worst.2);
+                }
+                if error > worst.0 {
+                    (worst.0, worst.1) = (error, d[i]);
                 }
             }
         }

@@ -175,12 +175,12 @@ mod tests {
                 for after in 0..15 {
                     for boundary in [Boundary::Zero, Boundary::Wrap] {
                         let mut expected = vec![vec![0u64; channels]; channels];
-                        for c in 0..channels {
+                        for (c, counts) in expected.iter_mut().enumerate() {
                             for tap in 0..=before + after {
                                 let at = (c + tap) as isize - before as isize;
                                 let ring = at.rem_euclid(channels as isize);
                                 if boundary == Boundary::Wrap || at == ring {
-                                    expected[c][ring as usize] += 1;
+                                    counts[ring as usize] += 1;
                                 }
                             }
                         }

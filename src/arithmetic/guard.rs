@@ -67,7 +67,7 @@ impl<L: Lanes> Guarded<L> {
                 let bits = lanes.to_bits(d);
                 let magnitude = lanes.bits(MAGNITUDE);
                 let bits = lanes.and(bits, magnitude);
-                let d = lanes.from_bits(bits);
+                let d = lanes.bits_to_float(bits);
                 Self::against_all(lanes, beta, d, None)
             }
         }
@@ -110,7 +110,7 @@ impl<L: Lanes> Guarded<L> {
         let shift = lanes.and(scaled, shift);
         let unit = lanes.bits(ONE);
         let factor = lanes.iadd(unit, shift);
-        let factor = lanes.from_bits(factor);
+        let factor = lanes.bits_to_float(factor);
         let base = lanes.mul(d, factor);
         Self { base, keep, set: Some(set), scaled: Some(scaled) }
     }
@@ -131,7 +131,7 @@ impl<L: Lanes> Guarded<L> {
         let change = lanes.and(scaled, change);
         let unit = lanes.bits(ONE);
         let factor = lanes.xor(change, unit);
-        let factor = lanes.from_bits(factor);
+        let factor = lanes.bits_to_float(factor);
         lanes.mul(x, factor)
     }
 
@@ -143,7 +143,7 @@ impl<L: Lanes> Guarded<L> {
         if let Some(set) = self.set {
             bits = lanes.or(bits, set);
         }
-        lanes.from_bits(bits)
+        lanes.bits_to_float(bits)
     }
 
     /// Whether [`fix`](Self::fix) puts in NaN; otherwise it must come before a step that brings NaN.

@@ -77,7 +77,7 @@ pub(crate) trait Lanes {
     /// The bits of a float.
     fn to_bits(&mut self, a: Self::Float) -> Self::Bits;
     /// The float of these bits.
-    fn from_bits(&mut self, a: Self::Bits) -> Self::Float;
+    fn bits_to_float(&mut self, a: Self::Bits) -> Self::Float;
     /// A signed integer, rounded to float.
     fn int_to_float(&mut self, a: Self::Bits) -> Self::Float;
 }

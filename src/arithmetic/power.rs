@@ -32,7 +32,8 @@ pub(super) const ROUND: f32 = 12_582_912.0;
 const TWO_THIRDS: u32 = 0x3f2a_aaab;
 
 /// `2^t = 1 + t·(…)` for |t| ≤ ½, coefficients of t¹ to t⁶.
-const EXP2: [f32; 6] = [0.693_147_2, 0.240_226_48, 0.055_503_6, 0.009_618_506, 0.001_339_080_6, 0.000_153_264_61];
+const EXP2: [f32; 6] =
+    [std::f32::consts::LN_2, 0.240_226_48, 0.055_503_6, 0.009_618_506, 0.001_339_080_6, 0.000_153_264_61];
 
 /// x·d^(−beta) by the recipe `power`.
 #[inline(always)]
@@ -78,7 +79,7 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guarded: &Guarded<L>, x: L::Floa
         let cut = lanes.bits(recipe.cut);
         bits = lanes.and(bits, cut);
     }
-    let y = lanes.from_bits(bits);
+    let y = lanes.bits_to_float(bits);
     // Measure: g = d·y⁴ − 1, or d·y² − 1. (Not d·y⁴ as d·(y⁴): for d > 2^125 that is subnormal.)
     let minus_one = lanes.float(-1.0);
     let (power, step) = match recipe.quarters {
@@ -133,14 +134,14 @@ fn fitted<L: Lanes>(lanes: &mut L, recipe: &Fitted, guarded: &Guarded<L>, x: L::
         let unit = lanes.bits(1.0f32.to_bits());
         let rest = lanes.shl(rest, MANTISSA_BITS);
         let rest = lanes.iadd(rest, unit);
-        (half, Some(lanes.from_bits(rest)))
+        (half, Some(lanes.bits_to_float(rest)))
     } else {
         (bits, None)
     };
     let step = lanes.shl(first, MANTISSA_BITS);
     let c = lanes.to_bits(c);
     let c = lanes.iadd(c, step);
-    let c = lanes.from_bits(c);
+    let c = lanes.bits_to_float(c);
     let c = guarded.fix(lanes, c);
     let y = lanes.mul(x, c);
     match second {
@@ -158,7 +159,7 @@ pub(super) fn split<L: Lanes>(lanes: &mut L, d: L::Float) -> (L::Float, L::Float
     let exponents = lanes.bits(0xff80_0000);
     let exponent = lanes.and(above, exponents);
     let mantissa = lanes.isub(bits, exponent);
-    let mantissa = lanes.from_bits(mantissa);
+    let mantissa = lanes.bits_to_float(mantissa);
     let one = lanes.float(1.0);
     let r = lanes.sub(mantissa, one);
     (lanes.int_to_float(exponent), r)
@@ -172,7 +173,7 @@ pub(super) fn exp2<L: Lanes>(lanes: &mut L, t: L::Float) -> L::Float {
     lanes.fma(t, q, one)
 }
 
-/// Σ coefficients[j]·v^j, by Horner's rule.
+/// `Σ coefficients[j]·v^j`, by Horner's rule.
 #[inline(always)]
 pub(super) fn polynomial<L: Lanes>(lanes: &mut L, coefficients: &[f32], v: L::Float) -> L::Float {
     let (last, lower) = coefficients.split_last().expect("a polynomial has a coefficient");

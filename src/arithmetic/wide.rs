@@ -77,7 +77,7 @@ pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::F
         let exponent = lanes.shl(exponent, MANTISSA_BITS);
         let base = if step == 0 { lanes.to_bits(factor) } else { lanes.bits(1.0f32.to_bits()) };
         let bits = lanes.iadd(base, exponent);
-        factor = lanes.from_bits(bits);
+        factor = lanes.bits_to_float(bits);
         if step == 0 {
             factor = guarded.fix(lanes, factor);
         }
@@ -96,7 +96,7 @@ fn logarithm<L: Lanes>(lanes: &mut L, guarded: &Guarded<L>) -> (L::Float, L::Flo
     if let Some(scaled) = guarded.scaled {
         let shift = lanes.bits((SUBNORMAL_SHIFT as f32).to_bits());
         let shift = lanes.and(scaled, shift);
-        let shift = lanes.from_bits(shift);
+        let shift = lanes.bits_to_float(shift);
         exponent = lanes.sub(exponent, shift);
     }
     // s = r/(2+r), high and low.
@@ -145,5 +145,5 @@ fn with_sign_of<L: Lanes>(lanes: &mut L, y: L::Float, d: L::Float) -> L::Float {
     let sign = lanes.and(negative, sign);
     let y = lanes.to_bits(y);
     let y = lanes.xor(y, sign);
-    lanes.from_bits(y)
+    lanes.bits_to_float(y)
 }

@@ -13,7 +13,7 @@
 
 use super::Lanes;
 
-/// The longest window that is unrolled; longer ones are summed by [cumulative rows](crate::plan::Window).
+/// The longest window that is unrolled; longer ones are summed by [`cumulative`](super::cumulative) rows.
 pub(crate) const MAX_UNROLLED: usize = 16;
 
 /// Sums of 1, 2, 4, … consecutive rows' squares, each computed as soon as its last row is known: few are alive at a time.

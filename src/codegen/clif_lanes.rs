@@ -280,7 +280,7 @@ impl<const K: usize> Lanes for ClifLanes<'_, '_, K> {
         self.cast_group(ty, a)
     }
 
-    fn from_bits(&mut self, a: Group<K>) -> Group<K> {
+    fn bits_to_float(&mut self, a: Group<K>) -> Group<K> {
         let ty = self.float_type();
         self.cast_group(ty, a)
     }

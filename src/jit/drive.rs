@@ -218,7 +218,7 @@ impl JitEngine {
 
 /// Cuts `width` columns into stretches of `most`; the last is longer rather than shorter than a vector.
 fn stretches(width: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
-    let count = if width <= most + REST - 1 { 1 } else { (width - (REST - 1)).div_ceil(most) };
+    let count = if width < most + REST { 1 } else { (width - (REST - 1)).div_ceil(most) };
     (0..count).map(move |i| i * most..if i + 1 == count { width } else { (i + 1) * most })
 }
 
