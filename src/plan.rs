@@ -240,9 +240,10 @@ impl Power {
         }
         let fraction = match beta.fract() {
             0.0 => Fraction::None,
-            0.5 if at_least_k => Fraction::Root(Root::new(2)),
-            0.5 => Fraction::SquareRoot { divide: true },
-            -0.5 => Fraction::SquareRoot { divide: false },
+            // The processor's root of −∞ is NaN, as torch's for these two; that of pow is ∞, as torch's for all others.
+            0.5 if beta == 0.5 && !at_least_k => Fraction::SquareRoot { divide: true },
+            0.5 => Fraction::Root(Root::new(2)),
+            -0.5 if beta == -0.5 || at_least_k => Fraction::SquareRoot { divide: false },
             0.25 => Fraction::Root(Root::new(1)),
             0.75 => Fraction::Root(Root::new(3)),
             fraction => Fraction::Fitted(Fitted::new(fraction)),

@@ -8,6 +8,7 @@
 //! | +∞ | 0 | +∞ |
 //! | 0 | +∞ | 0 |
 //! | < 0, NaN | NaN | NaN |
+//! | −∞ | as +∞, by pow | as +∞ |
 //! | subnormal | of 2^32·d, and x times 2^(32·f) | the same |
 //!
 //! A mask is a subtraction of bits that turns negative where the value is beyond a bound, spread over the lane by an
@@ -28,7 +29,9 @@ pub(super) const SUBNORMAL_SHIFT: u32 = 32;
 
 /// A base made safe for bit tricks, and what its special values turn the factor into.
 pub(super) struct Guarded<L: Lanes> {
-    /// The base, a subnormal one scaled; +∞ and NaN stay.
+    /// The base without its sign.
+    pub(super) magnitude: L::Float,
+    /// The same, a subnormal one scaled; ∞ and NaN stay.
     pub(super) base: L::Float,
     /// All ones where the factor stays as computed.
     keep: L::Bits,
@@ -55,21 +58,14 @@ impl<L: Lanes> Guarded<L> {
                     let pole = lanes.and(pole, infinity);
                     set = lanes.or(set, pole);
                 }
-                Self { base, keep, set: Some(set), scaled: None }
+                Self { magnitude: d, base, keep, set: Some(set), scaled: None }
             }
             Guard::Any => {
-                let d = Self::without_minus_zero(lanes, d);
                 let bits = lanes.to_bits(d);
                 let negative = lanes.sar(bits, SIGN_SHIFT);
                 Self::against_all(lanes, beta, d, Some(negative))
             }
-            Guard::Magnitude => {
-                let bits = lanes.to_bits(d);
-                let magnitude = lanes.bits(MAGNITUDE);
-                let bits = lanes.and(bits, magnitude);
-                let d = lanes.bits_to_float(bits);
-                Self::against_all(lanes, beta, d, None)
-            }
+            Guard::Magnitude => Self::against_all(lanes, beta, d, None),
         }
     }
 
@@ -81,13 +77,16 @@ impl<L: Lanes> Guarded<L> {
         let infinity = lanes.bits(INFINITY);
         let below = lanes.isub(bits, infinity);
         let keep = lanes.sar(below, SIGN_SHIFT);
-        Self { base: d, keep, set: None, scaled: None }
+        Self { magnitude: d, base: d, keep, set: None, scaled: None }
     }
 
-    /// Guards against everything that is not positive and normal.
+    /// Guards against everything that is not normal, and where `negative` against that.
     #[inline(always)]
     fn against_all(lanes: &mut L, beta: f64, d: L::Float, negative: Option<L::Bits>) -> Self {
         let bits = lanes.to_bits(d);
+        let magnitude = lanes.bits(MAGNITUDE);
+        let bits = lanes.and(bits, magnitude);
+        let magnitude = lanes.bits_to_float(bits);
         let one = lanes.bits(1);
         let above_zero = lanes.isub(bits, one);
         let at_zero = lanes.sar(above_zero, SIGN_SHIFT);
@@ -101,6 +100,8 @@ impl<L: Lanes> Guarded<L> {
         let nan = Self::beyond_infinity(lanes, bits);
         let mut set = lanes.or(pole, nan);
         if let Some(negative) = negative {
+            // Neither −0 nor −∞, which are as 0 and ∞.
+            let negative = lanes.and(negative, keep);
             set = lanes.or(set, negative);
         }
         let smallest = lanes.bits(SMALLEST_NORMAL);
@@ -111,8 +112,8 @@ impl<L: Lanes> Guarded<L> {
         let unit = lanes.bits(ONE);
         let factor = lanes.iadd(unit, shift);
         let factor = lanes.bits_to_float(factor);
-        let base = lanes.mul(d, factor);
-        Self { base, keep, set: Some(set), scaled: Some(scaled) }
+        let base = lanes.mul(magnitude, factor);
+        Self { magnitude, base, keep, set: Some(set), scaled: Some(scaled) }
     }
 
     /// The base, at most the largest finite number; NaN stays.
@@ -165,12 +166,5 @@ impl<L: Lanes> Guarded<L> {
     fn outside(lanes: &mut L, mask: L::Bits) -> L::Bits {
         let ones = lanes.bits(u32::MAX);
         lanes.xor(mask, ones)
-    }
-
-    /// −0 becomes +0, the zero that pow knows.
-    #[inline(always)]
-    fn without_minus_zero(lanes: &mut L, d: L::Float) -> L::Float {
-        let zero = lanes.float(0.0);
-        lanes.add(d, zero)
     }
 }

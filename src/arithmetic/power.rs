@@ -41,13 +41,10 @@ pub(crate) fn apply<L: Lanes>(lanes: &mut L, power: &Power, x: L::Float, d: L::F
     if let Fraction::Wide(recipe) = &power.fraction {
         return wide(lanes, recipe, power.guard, x, d);
     }
-    let mut x = x;
-    for _ in 0..power.whole.abs() {
-        x = if power.whole > 0 { lanes.div(x, d) } else { lanes.mul(x, d) };
-    }
     match &power.fraction {
-        Fraction::None | Fraction::Wide(_) => x,
+        Fraction::None | Fraction::Wide(_) => steps(lanes, power.whole, x, d),
         Fraction::SquareRoot { divide } => {
+            let x = steps(lanes, power.whole, x, d);
             let root = lanes.sqrt(d);
             if *divide { lanes.div(x, root) } else { lanes.mul(x, root) }
         }
@@ -56,15 +53,23 @@ pub(crate) fn apply<L: Lanes>(lanes: &mut L, power: &Power, x: L::Float, d: L::F
                 Guard::AtLeastK => Guarded::against_infinity(lanes, d),
                 guard => Guarded::new(lanes, guard, recipe.beta(), d),
             };
+            let x = steps(lanes, power.whole, x, guarded.magnitude);
             let x = guarded.scale(lanes, recipe.beta(), x);
             root(lanes, recipe, &guarded, x)
         }
         Fraction::Fitted(recipe) => {
             let guarded = Guarded::new(lanes, power.guard, recipe.beta, d);
+            let x = steps(lanes, power.whole, x, guarded.magnitude);
             let x = guarded.scale(lanes, recipe.beta, x);
             fitted(lanes, recipe, &guarded, x)
         }
     }
+}
+
+/// x/d as many times as `whole` says, or x·d.
+#[inline(always)]
+fn steps<L: Lanes>(lanes: &mut L, whole: i8, x: L::Float, d: L::Float) -> L::Float {
+    (0..whole.unsigned_abs()).fold(x, |x, _| if whole > 0 { lanes.div(x, d) } else { lanes.mul(x, d) })
 }
 
 /// x·d^(−¼), x·d^(−½) or x·d^(−¾): estimate by bits, measure, correct.

@@ -1,0 +1,96 @@
+//! What a caller waits for who normalizes once: build and first forward together; and the first tensor of another kind,
+//! for which a built layer may have to compile another kernel, beside the second.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use lrn_jit::{Backend, LocalResponseNorm, LrnConfig};
+
+/// CaffeNet's first normalization, of one image.
+const SHAPE: [usize; 4] = [1, 96, 27, 27];
+/// Another number of channels: fewer than a block.
+const NARROW: [usize; 4] = [16, 3, 27, 27];
+/// Rows of one element: packed.
+const NO_PLANE: [usize; 2] = [729, 96];
+
+/// Layers equal but for alpha, so that none finds another's code.
+fn distinct(config: LrnConfig) -> impl FnMut() -> LocalResponseNorm {
+    let mut count = 0.0;
+    move || {
+        count += 1.0;
+        config.clone().alpha(1e-3 + 1e-9 * count).build().unwrap()
+    }
+}
+
+fn input(shape: &[usize]) -> Vec<f32> {
+    (0..shape.iter().product()).map(|i| (i as f32 * 0.7).sin() * 100.0).collect()
+}
+
+/// Panics unless the layer gives the interpreter's bits.
+fn verify(lrn: &LocalResponseNorm, config: &LrnConfig, shape: &[usize]) {
+    let interpreter = config.clone().alpha(lrn.alpha()).backend(Backend::Interpreter).build().unwrap();
+    let bits = |lrn: &LocalResponseNorm| -> Vec<u32> {
+        lrn.forward(&input(shape), shape).unwrap().iter().map(|y| y.to_bits()).collect()
+    };
+    assert!(bits(lrn) == bits(&interpreter), "not the interpreter's bits");
+}
+
+fn oneshot(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("oneshot");
+    for (name, config) in [
+        ("size 5, beta 0.75", LrnConfig::new(5)),
+        ("size 5, beta 0.6", LrnConfig::new(5).beta(0.6)),
+        ("size 64, beta 0.75", LrnConfig::new(64)),
+    ] {
+        let mut next = distinct(config.clone());
+        let x = input(&SHAPE);
+        verify(&next(), &config, &SHAPE);
+        let mut y = vec![0.0; x.len()];
+        group.bench_function(BenchmarkId::new("build and forward 1×96×27×27", name), |bencher| {
+            bencher.iter(|| next().forward_into(black_box(&x), &SHAPE, &mut y).unwrap());
+        });
+        for backend in [Backend::Interpreter, Backend::GenericPowf] {
+            let mut next = distinct(config.clone().backend(backend));
+            let id = BenchmarkId::new(format!("build and forward 1×96×27×27, {backend}"), name);
+            group.bench_function(id, |bencher| {
+                bencher.iter(|| next().forward_into(black_box(&x), &SHAPE, &mut y).unwrap());
+            });
+        }
+        for (variant, shape) in [("16×3×27×27", &NARROW[..]), ("729×96", &NO_PLANE[..])] {
+            let mut next = distinct(config.clone());
+            verify(&next(), &config, shape);
+            let x = input(shape);
+            let mut y = vec![0.0; x.len()];
+            let mut used = |first: bool| {
+                let lrn = next();
+                lrn.forward(&input(&SHAPE), &SHAPE).unwrap();
+                if !first {
+                    lrn.forward(&x, shape).unwrap();
+                }
+                lrn
+            };
+            for (turn, first) in [("first", true), ("second", false)] {
+                group.bench_function(BenchmarkId::new(format!("{turn} {variant}"), name), |bencher| {
+                    // The layer goes back, so that freeing it is not timed.
+                    let run = |lrn: LocalResponseNorm| {
+                        lrn.forward_into(black_box(&x), shape, &mut y).unwrap();
+                        lrn
+                    };
+                    bencher.iter_batched(|| used(first), run, BatchSize::PerIteration);
+                });
+            }
+        }
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(800));
+    targets = oneshot
+}
+criterion_main!(benches);

@@ -1,0 +1,90 @@
+//! The ruler: how far a result is from the exact one. `tests/guards.rs` shows that it can say no.
+
+/// The distance of `got` from `exact` in units of the last place of the f32 nearest to `exact`. NaN and infinity must be met
+/// by themselves, else the distance is infinite; what is too large for an f32 counts as infinity, and vice versa.
+pub fn ulp(got: f32, exact: f64) -> f64 {
+    const BEYOND: f64 = (1u128 << 127) as f64 * 2.0;
+    if exact.is_nan() || exact.is_infinite() {
+        let same = got.is_nan() && exact.is_nan() || f64::from(got) == exact;
+        return if same { 0.0 } else { f64::INFINITY };
+    }
+    if got.is_nan() {
+        return f64::INFINITY;
+    }
+    let exact = exact.clamp(-BEYOND, BEYOND);
+    let exponent = exact.abs().log2().floor().clamp(-126.0, 127.0);
+    (f64::from(got).clamp(-BEYOND, BEYOND) - exact).abs() / (exponent - 23.0).exp2()
+}
+
+/// Whether a result is normal in f32.
+pub fn is_normal(exact: f64) -> bool {
+    (f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX)).contains(&exact.abs())
+}
+
+/// The largest and the mean distance over a tensor, and where the largest is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Errors {
+    pub max: f64,
+    pub at: usize,
+    /// Over the normal results.
+    pub sum: f64,
+    pub normal: usize,
+}
+
+impl Errors {
+    pub fn mean(&self) -> f64 {
+        self.sum / (self.normal.max(1)) as f64
+    }
+}
+
+/// Measures all of `got` against `exact`.
+pub fn measure(got: &[f32], exact: &[f64]) -> Errors {
+    assert_eq!(got.len(), exact.len());
+    let mut errors = Errors { max: 0.0, at: 0, sum: 0.0, normal: 0 };
+    for (i, (&got, &exact)) in got.iter().zip(exact).enumerate() {
+        let error = ulp(got, exact);
+        if error > errors.max {
+            (errors.max, errors.at) = (error, i);
+        }
+        if is_normal(exact) {
+            errors.sum += error;
+            errors.normal += 1;
+        }
+    }
+    errors
+}
+
+/// Fails, saying where, unless every element lies within `limit` ulp.
+pub fn within(got: &[f32], exact: &[f64], limit: f64) -> Result<Errors, String> {
+    let errors = measure(got, exact);
+    let Errors { max, at, .. } = errors;
+    if max <= limit {
+        Ok(errors)
+    } else {
+        Err(format!("{max} ulp (limit {limit}) at {at}: {:e} instead of {:e}", got[at], exact[at]))
+    }
+}
+
+/// The same bits; any NaN is any NaN.
+pub fn same(a: f32, b: f32) -> bool {
+    a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+}
+
+/// The first place where two tensors differ in bits.
+pub fn difference(a: &[f32], b: &[f32]) -> Option<usize> {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).position(|(&a, &b)| !same(a, b))
+}
+
+/// Panics, saying where and of what, if two tensors differ in bits.
+#[track_caller]
+pub fn assert_same(a: &[f32], b: &[f32], what: &dyn std::fmt::Display) {
+    if let Some(at) = difference(a, b) {
+        panic!("{what}: at {at} of {}: {:e} and {:e}", a.len(), a[at], b[at]);
+    }
+}
+
+/// Every element as f64.
+pub fn widen(elements: &[f32]) -> Vec<f64> {
+    elements.iter().map(|&element| element.into()).collect()
+}

@@ -1,0 +1,9 @@
+//! What the integration tests share. No test lives here.
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+pub mod case;
+pub mod coverage;
+pub mod draw;
+pub mod golden;
+pub mod measure;
+pub mod rng;
