@@ -98,9 +98,12 @@ impl LocalResponseNorm {
 
 impl<E: Element> LocalResponseNorm<E> {
     pub(crate) fn from_parameters(parameters: Parameters) -> Result<Self, BuildError> {
-        let plan = Arc::new(Plan::new(&parameters));
+        let key = Key::new(&parameters);
+        // Live code of the same parameters has its plan, with all polynomials fitted.
+        let live = JitEngine::live(&key);
+        let plan = live.as_ref().map_or_else(|| Arc::new(Plan::new(&parameters)), |engine| Arc::clone(engine.plan()));
         let asked = |backend| BackendReport { backend, reason: "asked for".into() };
-        let compile = || JitEngine::shared(Key::new(&parameters), &plan).map(Engine::Jit);
+        let compile = || JitEngine::shared(key, &plan).map(Engine::Jit);
         let interpret = || Engine::Tiles(Box::new(Interpreter::new(Arc::clone(&plan))));
         let (engine, report) = match parameters.backend {
             Some(Backend::Jit) => (compile()?, asked(Backend::Jit)),

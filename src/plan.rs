@@ -82,7 +82,7 @@ pub enum Fraction {
     },
     /// ¼, ½ or ¾, by estimate and correction.
     Root(Root),
-    /// Anything between −1 and 1, by polynomials fitted to it.
+    /// Anything between −1.5 and 1.5, by polynomials fitted to it.
     Fitted(Fitted),
     /// All of beta, |beta| > 4, through a logarithm.
     Wide(Wide),
@@ -118,7 +118,7 @@ impl Root {
     }
 }
 
-/// d^(−beta) for |beta| < 1.
+/// d^(−beta) for |beta| ≤ 1.5.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
     /// The fraction of beta.
@@ -146,14 +146,17 @@ pub struct Wide {
 
 /// The largest |beta| taken in whole steps.
 const MAX_STEPPED: f64 = 4.0;
+/// Beyond this |beta| a fitted power between 1 and 2 takes the place of a third step: less is rounded, and no third division
+/// is waited for.
+const FITTED_BEYOND_ONE: f64 = 3.0;
+/// Up to this |beta| a fitted recipe stays within 4 ulp, beyond it within 5.
+const WITHIN_FOUR_ULP: f64 = 3.5;
 /// Beyond this the result is 0, x or ∞ for every f32, and products of beta could overflow.
 const MAX_BETA: f64 = 1e30;
 /// 2^(−f·i) stays a normal float for every normal d while |f| is at most this.
 const MAX_ONE_STEP: f64 = 0.96;
 /// Relative error of 1 that is one half to one ulp.
 const ULP: f64 = 1.0 / (1u64 << 24) as f64;
-/// Error a fitted polynomial may have.
-const FIT_TARGET: f64 = 0.2 * ULP;
 /// The reduced argument of a fitted power: d = 2^i·(1+r).
 const REDUCED: (f64, f64) = (-1.0 / 3.0, 1.0 / 3.0);
 
@@ -246,7 +249,12 @@ impl Power {
             -0.5 if beta == -0.5 || at_least_k => Fraction::SquareRoot { divide: false },
             0.25 => Fraction::Root(Root::new(1)),
             0.75 => Fraction::Root(Root::new(3)),
-            fraction => Fraction::Fitted(Fitted::new(fraction)),
+            fraction if beta.abs() > FITTED_BEYOND_ONE => {
+                let whole = beta.trunc() - beta.signum();
+                let fitted = Fitted::new(beta.signum() + fraction, fit_target(beta));
+                return Self { whole: whole as i8, fraction: Fraction::Fitted(fitted), guard };
+            }
+            fraction => Fraction::Fitted(Fitted::new(fraction, fit_target(beta))),
         };
         Self { whole: beta.trunc() as i8, fraction, guard }
     }
@@ -257,10 +265,10 @@ impl Power {
         let steps = usize::from(self.whole.unsigned_abs());
         match &self.fraction {
             Fraction::None => steps as f64 - 0.5,
-            Fraction::SquareRoot { .. } => 1.5 + 0.8 * steps as f64,
+            Fraction::SquareRoot { .. } => 1.5 + steps as f64,
             Fraction::Root(root) => [2.5, 2.5, 2.6][usize::from(root.quarters) - 1] + 0.6 * steps as f64,
-            Fraction::Fitted(fitted) if steps == 3 && fitted.beta.abs() > 0.5 => 5.0,
-            Fraction::Fitted(_) => [3.3, 3.7, 4.0, 4.0][steps],
+            Fraction::Fitted(fitted) if steps as f64 + fitted.beta.abs() > WITHIN_FOUR_ULP => 5.0,
+            Fraction::Fitted(_) => [3.3, 3.7, 4.0][steps],
             Fraction::Wide(_) => 3.0,
         }
     }
@@ -278,11 +286,16 @@ impl Root {
     }
 }
 
+/// Error that the polynomial fitted for a beta may have: less than the roundings of its recipe.
+fn fit_target(beta: f64) -> f64 {
+    if beta.abs() > WITHIN_FOUR_ULP { ULP } else { 0.35 * ULP }
+}
+
 impl Fitted {
-    fn new(beta: f64) -> Self {
+    fn new(beta: f64, target: f64) -> Self {
         let exponent = -beta / f64::from(1u32 << 23);
         let exponent_high = exponent as f32;
-        let Fit { coefficients, .. } = fit::power_of_one_plus(-beta, REDUCED, FIT_TARGET);
+        let Fit { coefficients, .. } = fit::power_of_one_plus(-beta, REDUCED, target);
         Self {
             beta,
             exponent_high,

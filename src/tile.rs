@@ -15,18 +15,26 @@ pub(crate) trait TileEngine: Send + Sync {
     fn tile(&self, channels: usize, width: usize, input: &[f32], output: &mut [f32]);
 }
 
+/// `length` zeros, and where among them the first aligned one stands.
+fn zeros(length: usize) -> (Vec<f32>, usize) {
+    let zeros = vec![0.0f32; length + COLUMNS];
+    let first = zeros.as_ptr().align_offset(size_of::<[f32; COLUMNS]>()).min(COLUMNS);
+    (zeros, first)
+}
+
 /// Computes a part of a tensor tile by tile.
 pub(crate) fn run<E: Element>(engine: &dyn TileEngine, part: &mut Part<'_, E>) {
     let channels = part.geometry().channels;
     let positions = part.positions();
     let most = (TILE / channels / COLUMNS * COLUMNS).clamp(COLUMNS, MAX_COLUMNS);
     let width = most.min(positions.len().next_multiple_of(COLUMNS));
-    let mut input = vec![0.0; channels * width];
-    let mut output = vec![0.0; channels * width];
+    // On the border of a vector: accesses across two cache lines would cost up to half the speed.
+    let ((mut input, from), (mut output, to)) = (zeros(channels * width), zeros(channels * width));
+    let (input, output) = (&mut input[from..][..channels * width], &mut output[to..][..channels * width]);
     for start in positions.clone().step_by(width) {
         let columns = start..positions.end.min(start + width);
-        part.read(columns.clone(), &mut input, width);
-        engine.tile(channels, width, &input, &mut output);
-        part.write(columns, &output, width);
+        part.read(columns.clone(), input, width);
+        engine.tile(channels, width, input, output);
+        part.write(columns, output, width);
     }
 }

@@ -124,6 +124,24 @@ fn code_is_freed_with_the_last_layer() {
     assert_eq!(executable_bytes(), before);
 }
 
+/// The tests' own eyes: a page that is both is seen, and gone again.
+#[test]
+fn a_writable_and_executable_page_would_be_seen() {
+    let _alone = alone();
+    let (code, bytes) = (executable_bytes(), 1 << 16);
+    let (all, private) =
+        (libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a fresh mapping wherever the system likes, used by nobody.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), bytes, all, private, -1, 0) };
+    if page == libc::MAP_FAILED {
+        return println!("skipped: the system refuses such a page");
+    }
+    assert_eq!((writable_and_executable(), executable_bytes()), (1, code + bytes));
+    // SAFETY: the mapping made above.
+    assert_eq!(unsafe { libc::munmap(page, bytes) }, 0);
+    assert_eq!((writable_and_executable(), executable_bytes()), (0, code));
+}
+
 /// Watched while layers are built, used and dropped.
 #[test]
 fn no_page_is_writable_and_executable() {
@@ -169,6 +187,8 @@ fn an_equal_layer_uses_the_code_that_lives() {
 
     let x = input(48);
     let expected = bits(&lrn.forward(&x, &[3, 16]).unwrap());
+    // The first use of a layout may have compiled its kernel; dropping one of several owners frees nothing.
+    let alive = executable_bytes();
     drop(lrn);
     assert_eq!(executable_bytes(), alive, "others still use the code");
     for lrn in &again {

@@ -27,93 +27,38 @@ const MANTISSA_BITS: u8 = 23;
 /// A subnormal d is multiplied by 2^SUBNORMAL_SHIFT; divisible by 4, so that its quarter roots are powers of two.
 pub(super) const SUBNORMAL_SHIFT: u32 = 32;
 
-/// A base made safe for bit tricks, and what its special values turn the factor into.
+/// A base made safe for bit tricks.
 pub(super) struct Guarded<L: Lanes> {
+    guard: Guard,
+    beta: f64,
+    d: L::Float,
     /// The base without its sign.
     pub(super) magnitude: L::Float,
     /// The same, a subnormal one scaled; ∞ and NaN stay.
     pub(super) base: L::Float,
-    /// All ones where the factor stays as computed.
-    keep: L::Bits,
-    /// Bits to set in the factor: those of +∞ or NaN.
-    set: Option<L::Bits>,
     /// All ones where the base was scaled.
     pub(super) scaled: Option<L::Bits>,
 }
 
 impl<L: Lanes> Guarded<L> {
-    /// Guards for a recipe whose factor loses a NaN of the base; [`fix`](Self::fix) comes after the last step.
+    /// The base of d^(−beta).
     #[inline(always)]
     pub(super) fn new(lanes: &mut L, guard: Guard, beta: f64, d: L::Float) -> Self {
-        match guard {
-            Guard::AtLeastK => {
-                let Self { base, keep, .. } = Self::against_infinity(lanes, d);
-                let bits = lanes.to_bits(d);
-                let magnitude = lanes.bits(MAGNITUDE);
-                let bits = lanes.and(bits, magnitude);
-                let mut set = Self::beyond_infinity(lanes, bits);
-                if beta < 0.0 {
-                    let infinity = lanes.bits(INFINITY);
-                    let pole = Self::outside(lanes, keep);
-                    let pole = lanes.and(pole, infinity);
-                    set = lanes.or(set, pole);
-                }
-                Self { magnitude: d, base, keep, set: Some(set), scaled: None }
-            }
-            Guard::Any => {
-                let bits = lanes.to_bits(d);
-                let negative = lanes.sar(bits, SIGN_SHIFT);
-                Self::against_all(lanes, beta, d, Some(negative))
-            }
-            Guard::Magnitude => Self::against_all(lanes, beta, d, None),
+        if guard == Guard::AtLeastK {
+            return Self { guard, beta, d, magnitude: d, base: d, scaled: None };
         }
-    }
-
-    /// Guards for d ≥ k and beta > 0 against +∞ alone: [`fix`](Self::fix) clears the factor there and at NaN, and a recipe
-    /// brings the NaN back afterwards.
-    #[inline(always)]
-    pub(super) fn against_infinity(lanes: &mut L, d: L::Float) -> Self {
-        let bits = lanes.to_bits(d);
-        let infinity = lanes.bits(INFINITY);
-        let below = lanes.isub(bits, infinity);
-        let keep = lanes.sar(below, SIGN_SHIFT);
-        Self { magnitude: d, base: d, keep, set: None, scaled: None }
-    }
-
-    /// Guards against everything that is not normal, and where `negative` against that.
-    #[inline(always)]
-    fn against_all(lanes: &mut L, beta: f64, d: L::Float, negative: Option<L::Bits>) -> Self {
-        let bits = lanes.to_bits(d);
-        let magnitude = lanes.bits(MAGNITUDE);
-        let bits = lanes.and(bits, magnitude);
+        let bits = Self::magnitude_bits(lanes, d);
         let magnitude = lanes.bits_to_float(bits);
-        let one = lanes.bits(1);
-        let above_zero = lanes.isub(bits, one);
-        let at_zero = lanes.sar(above_zero, SIGN_SHIFT);
-        let largest = lanes.bits(LARGEST);
-        let below_largest = lanes.isub(largest, bits);
-        let at_infinity = lanes.sar(below_largest, SIGN_SHIFT);
-        let special = lanes.or(at_zero, at_infinity);
-        let keep = Self::outside(lanes, special);
-        let infinity = lanes.bits(INFINITY);
-        let pole = lanes.and(if beta > 0.0 { at_zero } else { at_infinity }, infinity);
-        let nan = Self::beyond_infinity(lanes, bits);
-        let mut set = lanes.or(pole, nan);
-        if let Some(negative) = negative {
-            // Neither −0 nor −∞, which are as 0 and ∞.
-            let negative = lanes.and(negative, keep);
-            set = lanes.or(set, negative);
-        }
         let smallest = lanes.bits(SMALLEST_NORMAL);
         let above_smallest = lanes.isub(bits, smallest);
         let scaled = lanes.sar(above_smallest, SIGN_SHIFT);
         let shift = lanes.bits(SUBNORMAL_SHIFT << MANTISSA_BITS);
         let shift = lanes.and(scaled, shift);
         let unit = lanes.bits(ONE);
-        let factor = lanes.iadd(unit, shift);
+        let factor = lanes.iadd(shift, unit);
         let factor = lanes.bits_to_float(factor);
         let base = lanes.mul(magnitude, factor);
-        Self { magnitude, base, keep, set: Some(set), scaled: Some(scaled) }
+        Self { guard, beta, d, magnitude, base, scaled: Some(scaled) }
     }
 
     /// The base, at most the largest finite number; NaN stays.
@@ -136,28 +81,59 @@ impl<L: Lanes> Guarded<L> {
         lanes.mul(x, factor)
     }
 
-    /// The factor with 0, +∞ or NaN put in where the base is special.
+    /// Given d ≥ k and beta > 0: clears the factor where d is +∞ or NaN; the recipe brings the NaN back afterwards.
     #[inline(always)]
-    pub(super) fn fix(&self, lanes: &mut L, factor: L::Float) -> L::Float {
-        let bits = lanes.to_bits(factor);
-        let mut bits = lanes.and(bits, self.keep);
-        if let Some(set) = self.set {
-            bits = lanes.or(bits, set);
-        }
-        lanes.bits_to_float(bits)
+    pub(super) fn at_infinity(&self, lanes: &mut L) -> Fix<L> {
+        let bits = lanes.to_bits(self.d);
+        Fix { keep: Self::below_infinity(lanes, bits), set: None }
     }
 
-    /// Whether [`fix`](Self::fix) puts in NaN; otherwise it must come before a step that brings NaN.
+    /// Puts 0, +∞ or NaN into the factor where the base is special, whatever was computed there.
     #[inline(always)]
-    pub(super) fn sees_to_nan(&self) -> bool {
-        self.set.is_some()
-    }
-
-    /// All ones where non-negative bits are those of NaN.
-    #[inline(always)]
-    fn beyond_infinity(lanes: &mut L, bits: L::Bits) -> L::Bits {
+    pub(super) fn everywhere(&self, lanes: &mut L) -> Fix<L> {
+        let bits = Self::magnitude_bits(lanes, self.d);
+        let mut keep = Self::below_infinity(lanes, bits);
         let infinity = lanes.bits(INFINITY);
-        let below = lanes.isub(infinity, bits);
+        let below_infinity = lanes.isub(infinity, bits);
+        let mut set = lanes.sar(below_infinity, SIGN_SHIFT);
+        if self.beta < 0.0 {
+            let special = Self::outside(lanes, keep);
+            let pole = lanes.and(special, infinity);
+            set = lanes.or(set, pole);
+        }
+        if self.guard != Guard::AtLeastK {
+            let one = lanes.bits(1);
+            let above_zero = lanes.isub(bits, one);
+            let at_zero = lanes.sar(above_zero, SIGN_SHIFT);
+            let elsewhere = Self::outside(lanes, at_zero);
+            keep = lanes.and(keep, elsewhere);
+            if self.beta > 0.0 {
+                let pole = lanes.and(at_zero, infinity);
+                set = lanes.or(set, pole);
+            }
+        }
+        if self.guard == Guard::Any {
+            // Neither −0 nor −∞, which are as 0 and ∞.
+            let bits = lanes.to_bits(self.d);
+            let negative = lanes.sar(bits, SIGN_SHIFT);
+            let negative = lanes.and(negative, keep);
+            set = lanes.or(set, negative);
+        }
+        Fix { keep, set: Some(set) }
+    }
+
+    #[inline(always)]
+    fn magnitude_bits(lanes: &mut L, d: L::Float) -> L::Bits {
+        let bits = lanes.to_bits(d);
+        let magnitude = lanes.bits(MAGNITUDE);
+        lanes.and(bits, magnitude)
+    }
+
+    /// All ones where bits without a sign are those of a finite number.
+    #[inline(always)]
+    fn below_infinity(lanes: &mut L, bits: L::Bits) -> L::Bits {
+        let infinity = lanes.bits(INFINITY);
+        let below = lanes.isub(bits, infinity);
         lanes.sar(below, SIGN_SHIFT)
     }
 
@@ -166,5 +142,26 @@ impl<L: Lanes> Guarded<L> {
     fn outside(lanes: &mut L, mask: L::Bits) -> L::Bits {
         let ones = lanes.bits(u32::MAX);
         lanes.xor(mask, ones)
+    }
+}
+
+/// What is put into a factor where its base is special.
+pub(super) struct Fix<L: Lanes> {
+    /// All ones where the factor stays.
+    keep: L::Bits,
+    /// Bits of +∞ or NaN elsewhere.
+    set: Option<L::Bits>,
+}
+
+impl<L: Lanes> Fix<L> {
+    /// The factor, fixed.
+    #[inline(always)]
+    pub(super) fn apply(&self, lanes: &mut L, factor: L::Float) -> L::Float {
+        let bits = lanes.to_bits(factor);
+        let mut bits = lanes.and(bits, self.keep);
+        if let Some(set) = self.set {
+            bits = lanes.or(bits, set);
+        }
+        lanes.bits_to_float(bits)
     }
 }

@@ -49,13 +49,10 @@ pub(crate) fn apply<L: Lanes>(lanes: &mut L, power: &Power, x: L::Float, d: L::F
             if *divide { lanes.div(x, root) } else { lanes.mul(x, root) }
         }
         Fraction::Root(recipe) => {
-            let guarded = match power.guard {
-                Guard::AtLeastK => Guarded::against_infinity(lanes, d),
-                guard => Guarded::new(lanes, guard, recipe.beta(), d),
-            };
+            let guarded = Guarded::new(lanes, power.guard, recipe.beta(), d);
             let x = steps(lanes, power.whole, x, guarded.magnitude);
             let x = guarded.scale(lanes, recipe.beta(), x);
-            root(lanes, recipe, &guarded, x)
+            root(lanes, recipe, power.guard, &guarded, x)
         }
         Fraction::Fitted(recipe) => {
             let guarded = Guarded::new(lanes, power.guard, recipe.beta, d);
@@ -74,7 +71,10 @@ fn steps<L: Lanes>(lanes: &mut L, whole: i8, x: L::Float, d: L::Float) -> L::Flo
 
 /// x·d^(−¼), x·d^(−½) or x·d^(−¾): estimate by bits, measure, correct.
 #[inline(always)]
-fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guarded: &Guarded<L>, x: L::Float) -> L::Float {
+fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<L>, x: L::Float) -> L::Float {
+    // Given d ≥ k it is enough to clear p: a NaN comes back with g.
+    let at_least_k = guard == Guard::AtLeastK;
+    let fix = if at_least_k { guarded.at_infinity(lanes) } else { guarded.everywhere(lanes) };
     // Estimate: y ≈ d^(−¼) or d^(−½).
     let bits = lanes.to_bits(guarded.base);
     let bits = lanes.shr(bits, if recipe.quarters == 2 { 1 } else { 2 });
@@ -98,17 +98,18 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guarded: &Guarded<L>, x: L::Floa
     let partly = lanes.mul(finite, step);
     let g = lanes.fma(partly, step, minus_one);
     // Correct: c = p + p·g·Q(g).
-    let p = if guarded.sees_to_nan() { power } else { guarded.fix(lanes, power) };
+    let p = if at_least_k { fix.apply(lanes, power) } else { power };
     let pg = lanes.mul(p, g);
     let q = polynomial(lanes, &recipe.coefficients, g);
     let c = lanes.fma(pg, q, p);
-    let c = if guarded.sees_to_nan() { guarded.fix(lanes, c) } else { c };
+    let c = if at_least_k { c } else { fix.apply(lanes, c) };
     lanes.mul(x, c)
 }
 
 /// x·d^(−f) by 2^(−f·i)·(1+r)^(−f).
 #[inline(always)]
 fn fitted<L: Lanes>(lanes: &mut L, recipe: &Fitted, guarded: &Guarded<L>, x: L::Float) -> L::Float {
+    let fix = guarded.everywhere(lanes);
     let (exponent, r) = split(lanes, guarded.base);
     // −f·i as an integer, left in the low bits of `rounded`, and a rest t within ±½.
     let round = lanes.float(ROUND);
@@ -118,14 +119,20 @@ fn fitted<L: Lanes>(lanes: &mut L, recipe: &Fitted, guarded: &Guarded<L>, x: L::
     let t = lanes.fma(exponent, coarse, integer);
     let fine = lanes.float(recipe.exponent_low);
     let t = lanes.fma(exponent, fine, t);
-    // c = 2^t·(1+r)^(−f) with 2^t = 1 + A: the 1 is added last, so that p = 1 + A is not rounded in between.
-    let q = polynomial(lanes, &EXP2, t);
-    let a = lanes.mul(t, q);
-    let one = lanes.float(1.0);
-    let p = lanes.add(a, one);
-    let pr = lanes.mul(p, r);
-    let q = polynomial(lanes, &recipe.coefficients, r);
-    let sum = lanes.fma(pr, q, a);
+    // c = 2^t·(1+r)^(−f) = (1 + A)·(1 + r·Q(r)), the largest terms last and the 1 at the very end: with ar = (1 + A)·r and
+    // Q(r) = q + r·Q'(r), c = 1 + (ar·q + (ar·r·Q'(r) + A)).
+    let e = polynomial(lanes, &EXP2, t);
+    let a = lanes.mul(t, e);
+    let ar = lanes.fma(a, r, r);
+    let (&first, rest) = recipe.coefficients.split_first().expect("a fit has a coefficient");
+    let mut sum = a;
+    if !rest.is_empty() {
+        let q = polynomial(lanes, rest, r);
+        let ar2 = lanes.mul(ar, r);
+        sum = lanes.fma(ar2, q, sum);
+    }
+    let first = lanes.float(first);
+    let sum = lanes.fma(ar, first, sum);
     let one = lanes.float(1.0);
     let c = lanes.add(sum, one);
     // 2^integer goes into the exponent.
@@ -147,7 +154,7 @@ fn fitted<L: Lanes>(lanes: &mut L, recipe: &Fitted, guarded: &Guarded<L>, x: L::
     let c = lanes.to_bits(c);
     let c = lanes.iadd(c, step);
     let c = lanes.bits_to_float(c);
-    let c = guarded.fix(lanes, c);
+    let c = fix.apply(lanes, c);
     let y = lanes.mul(x, c);
     match second {
         Some(second) => lanes.mul(y, second),
@@ -178,7 +185,8 @@ pub(super) fn exp2<L: Lanes>(lanes: &mut L, t: L::Float) -> L::Float {
     lanes.fma(t, q, one)
 }
 
-/// `Σ coefficients[j]·v^j`, by Horner's rule.
+/// `Σ coefficients[j]·v^j`, by Horner's rule. (Even and odd powers apart would be half as long to wait for, but with several
+/// chains side by side there is no waiting, and the one instruction more costs 10 %.)
 #[inline(always)]
 pub(super) fn polynomial<L: Lanes>(lanes: &mut L, coefficients: &[f32], v: L::Float) -> L::Float {
     let (last, lower) = coefficients.split_last().expect("a polynomial has a coefficient");

@@ -79,7 +79,7 @@ pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::F
         let bits = lanes.iadd(base, exponent);
         factor = lanes.bits_to_float(bits);
         if step == 0 {
-            factor = guarded.fix(lanes, factor);
+            factor = guarded.everywhere(lanes).apply(lanes, factor);
         }
         y = lanes.mul(y, factor);
     }

@@ -56,15 +56,19 @@ impl Key {
 static LIVE: LazyLock<Mutex<HashMap<Key, Weak<JitEngine>>>> = LazyLock::new(Mutex::default);
 
 impl JitEngine {
+    /// The live engine with this key.
+    pub(crate) fn live(key: &Key) -> Option<Arc<Self>> {
+        LIVE.lock().unwrap_or_else(PoisonError::into_inner).get(key).and_then(Weak::upgrade)
+    }
+
     /// The engine of a plan: a live one with the same key, or a new one.
     pub(crate) fn shared(key: Key, plan: &Arc<Plan>) -> Result<Arc<Self>, CompileError> {
-        let lock = || LIVE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = lock().get(&key).and_then(Weak::upgrade) {
+        if let Some(engine) = Self::live(&key) {
             return Ok(engine);
         }
         // Compiled without the lock: another thread may do the same, and the first to finish is kept.
         let engine = Arc::new(Self::new(Arc::clone(plan))?);
-        let mut live = lock();
+        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = live.get(&key).and_then(Weak::upgrade) {
             return Ok(other);
         }
@@ -78,6 +82,11 @@ impl JitEngine {
         let main = CompiledKernel::new(&plan, main_kernel(&plan))?;
         let accumulate = cumulative.then(|| CompiledKernel::new(&plan, Kernel::Accumulate)).transpose()?;
         Ok(Self { plan, main, accumulate, channels_last: OnceLock::new(), narrow: OnceLock::new() })
+    }
+
+    /// The plan that the kernels carry out.
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        &self.plan
     }
 
     /// The kernel for slabs whose channels lie along the vectors, where the plan has one and it can be had.

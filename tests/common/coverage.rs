@@ -120,16 +120,13 @@ fn fraction(power: &Power) -> String {
 /// Every recipe there is.
 pub fn all_recipes() -> Vec<String> {
     let mut recipes = vec!["copy".to_string(), "scale by 1".into(), "scale by 2".into()];
-    let whole = ["+steps", "−steps", "−square root", "−square root after steps", "+wide", "−wide"];
-    let rooted = ["+1/4", "+1/4 after steps", "+3/4", "+3/4 after steps"];
+    let whole = ["+steps", "−steps", "−square root", "+wide", "−wide"];
+    let rooted = ["+1/4", "+1/4 after steps", "+2/4 after steps", "+3/4", "+3/4 after steps"];
     let fitted = ["+fitted", "−fitted", "+fitted twice", "−fitted twice"];
     let fitted = fitted.iter().flat_map(|name| [name.to_string(), format!("{name} after steps")]);
     let both = whole.iter().chain(&rooted).map(ToString::to_string).chain(fitted);
     let mut powers: Vec<_> = both.flat_map(|name| ["d ≥ k", "any d"].map(|guard| format!("{name}, {guard}"))).collect();
-    for name in ["+2/4, d ≥ k", "+square root, any d"] {
-        let (kind, guard) = name.split_once(',').unwrap();
-        powers.extend([name.to_string(), format!("{kind} after steps,{guard}")]);
-    }
+    powers.extend(["+2/4, d ≥ k", "+square root, any d", "−square root after steps, d ≥ k"].map(String::from));
     // Integers over 4, odd and even, with the sign of d set aside.
     for name in ["+wide, |d|", "−wide, |d|", "+wide odd, |d|", "−wide odd, |d|", "+wide odd, d ≥ k", "−wide odd, d ≥ k"]
     {
@@ -138,6 +135,9 @@ pub fn all_recipes() -> Vec<String> {
     recipes.extend(powers.iter().flat_map(|power| ["unrolled", "block sums"].map(|sum| format!("{power}, {sum}"))));
     recipes
 }
+
+/// A column of the printed table: its head, and the places that count for it.
+type Column = (&'static str, fn(Place) -> bool);
 
 /// How often each recipe met each boundary and place.
 #[derive(Default)]
@@ -151,7 +151,7 @@ impl Table {
 
     /// Prints one line a recipe, summed over what is not a column.
     pub fn print(&self) {
-        let columns: [(&str, fn(Place) -> bool); 13] = [
+        let columns: [Column; 13] = [
             ("inner 1", |p| p.tail == 1),
             ("2", |p| p.tail == 2),
             ("3", |p| p.tail == 3),

@@ -18,7 +18,7 @@ impl Rng {
 
     /// An integer below `end`.
     pub fn below(&mut self, end: usize) -> usize {
-        (u128::from(self.next()) * end as u128 >> 64) as usize
+        ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
 
     /// An integer from `first` to `last`, both included.
