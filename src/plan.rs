@@ -3,7 +3,7 @@
 //! A plan depends on the parameters alone, never on a tensor's shape or on the host. The code generator and the interpreter
 //! both execute it; neither decides anything about numbers on its own.
 
-use std::fmt;
+mod display;
 
 use crate::arithmetic::fit::{self, Fit};
 use crate::arithmetic::window::MAX_UNROLLED;
@@ -97,6 +97,17 @@ pub enum Guard {
     Any,
     /// Any float, its sign set aside: beta is an integer.
     Magnitude,
+}
+
+/// The length of a recipe: how much of it should be compiled at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Up to some thirty instructions.
+    Short,
+    /// Up to some sixty.
+    Long,
+    /// A hundred.
+    Longest,
 }
 
 /// d^(−quarters/4).
@@ -209,6 +220,17 @@ impl Plan {
         }
     }
 
+    /// How many instructions an element takes, roughly.
+    pub(crate) fn effort(&self) -> Effort {
+        let Formula::Normalize { power, .. } = &self.formula else { return Effort::Short };
+        match power.fraction {
+            Fraction::None | Fraction::SquareRoot { .. } => Effort::Short,
+            Fraction::Root(_) if power.guard == Guard::AtLeastK => Effort::Short,
+            Fraction::Root(_) | Fraction::Fitted(_) => Effort::Long,
+            Fraction::Wide(_) => Effort::Longest,
+        }
+    }
+
     /// Whether windows are summed from block sums.
     pub(crate) fn is_cumulative(&self) -> bool {
         matches!(self.formula, Formula::Normalize { summation: Summation::Cumulative, .. })
@@ -312,69 +334,6 @@ impl Wide {
         let beta = beta.clamp(-MAX_BETA, MAX_BETA);
         let beta_high = beta as f32;
         Self { beta_high, beta_low: (beta - f64::from(beta_high)) as f32, odd }
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.formula {
-            Formula::Copy => write!(f, "y = x (beta is 0)"),
-            Formula::Scale { factors } => {
-                write!(f, "y = x")?;
-                factors.iter().try_for_each(|factor| write!(f, " · {factor:?}"))?;
-                write!(f, " (alpha is 0)")
-            }
-            Formula::Normalize { summation, a, k, power } => {
-                let beyond = match self.boundary {
-                    Boundary::Zero => "zero",
-                    Boundary::Wrap => "wrap",
-                };
-                let (before, after) = (self.before, self.after);
-                writeln!(f, "window: c−{before} … c+{after}, beyond the edges {beyond}, summed {summation}")?;
-                writeln!(f, "base:   d = {k:?} + {a:?}·Σx², {}", power.guard)?;
-                write!(f, "power:  {power}, at most {} ulp", power.max_ulp())
-            }
-        }
-    }
-}
-
-impl fmt::Display for Summation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unrolled { taps } => write!(f, "by doubling, {taps} taps unrolled"),
-            Self::Cumulative => write!(f, "from block sums"),
-        }
-    }
-}
-
-impl fmt::Display for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AtLeastK => "never below k: only +∞ and NaN are guarded against",
-            Self::Any => "any value: zero, negative, subnormal, infinite and NaN are guarded against",
-            Self::Magnitude => "any value, its sign set aside",
-        })
-    }
-}
-
-impl fmt::Display for Power {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "y = x")?;
-        let step = if self.whole > 0 { "/d" } else { "·d" };
-        write!(f, "{}", step.repeat(usize::from(self.whole.unsigned_abs())))?;
-        match &self.fraction {
-            Fraction::None => Ok(()),
-            Fraction::SquareRoot { divide } => write!(f, "{}√d", if *divide { "/" } else { "·" }),
-            Fraction::Root(root) => {
-                write!(f, "·d^−{} (bit estimate, degree {})", root.beta(), root.coefficients.len())
-            }
-            Fraction::Fitted(fitted) => {
-                write!(f, "·d^{} (fitted, degree {})", -fitted.beta, fitted.coefficients.len())
-            }
-            Fraction::Wide(wide) => {
-                write!(f, "·2^(−{}·log2 d)", f64::from(wide.beta_high) + f64::from(wide.beta_low))
-            }
-        }
     }
 }
 

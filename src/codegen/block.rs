@@ -20,11 +20,17 @@ use super::{Arguments, for_each_vector};
 use crate::arithmetic::Lanes as _;
 use crate::arithmetic::window::PartialSums;
 use crate::arithmetic::{normalize, scale};
-use crate::plan::{Formula, Plan, Summation};
+use crate::plan::{Effort, Formula, Plan, Summation};
 
-/// Channels of a plan's block, where the tensor has as many. A long window pays for its first sums once a block.
+/// Channels of a plan's block, where the tensor has as many. A long window pays for its first sums once a block, which is
+/// worth larger ones; a long recipe is not, for it is compiled once a channel.
 pub(crate) fn block_channels(plan: &Plan) -> usize {
-    if input_rows(plan, 1) > 8 { 16 } else { 8 }
+    let long_window = input_rows(plan, 1) > 8;
+    match plan.effort() {
+        Effort::Short if long_window => 16,
+        Effort::Short | Effort::Long => 8,
+        Effort::Longest => 4,
+    }
 }
 
 /// Input rows of the kernel: the block's channels and the taps around them.

@@ -23,10 +23,12 @@ use super::cumulative::row;
 use super::{Arguments, for_each_vector};
 use crate::arithmetic::normalize;
 use crate::arithmetic::window::PartialSums;
-use crate::plan::{Formula, Plan};
+use crate::plan::{Effort, Formula, Plan};
 
-/// Vectors side by side in the main loop.
-const GROUP: usize = 4;
+/// Vectors side by side in the main loop; fewer of a recipe that takes long to compile.
+fn group_vectors(plan: &Plan) -> i64 {
+    if plan.effort() == Effort::Longest { 2 } else { 4 }
+}
 
 /// Emits the kernel's body.
 pub(super) fn emit(
@@ -39,7 +41,7 @@ pub(super) fn emit(
     let taps = plan.before + 1 + plan.after;
     let [slab_bytes, padded_bytes, count] = [2, 3, 4].map(|place| row(builder, rows, taps + place));
     let vector = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
-    let group = vector * GROUP as i64;
+    let group = vector * group_vectors(plan);
     let span = builder.ins().isub(end, begin);
     let whole = builder.ins().band_imm_s(span, -group);
     let middle = builder.ins().iadd(begin, whole);
@@ -55,7 +57,11 @@ pub(super) fn emit(
         for_each_vector(builder, (range.0, range.1, step), |builder, offset| {
             let offsets = (builder.ins().iadd(start, offset), builder.ins().iadd(padded, offset));
             let emit = Emit { plan, builder, constants: &mut *constants, arguments: (rows, table), lanes, offsets };
-            if grouped { emit.vectors::<GROUP>() } else { emit.vectors::<1>() }
+            match (grouped, group_vectors(plan)) {
+                (true, 4) => emit.vectors::<4>(),
+                (true, _) => emit.vectors::<2>(),
+                (false, _) => emit.vectors::<1>(),
+            }
         });
     };
     vectors(builder, (begin, middle), true);

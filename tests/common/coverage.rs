@@ -44,7 +44,16 @@ pub fn taps_and_block(plan: &Plan) -> (usize, Option<usize>) {
     let taps = plan.before + plan.after + 1;
     match plan.formula {
         Formula::Normalize { summation: Summation::Cumulative, .. } => (taps, None),
-        _ => (taps, Some(if taps > 8 { 16 } else { 8 })),
+        Formula::Normalize { ref power, .. } => {
+            let short = match power.fraction {
+                Fraction::Wide(_) => return (taps, Some(4)),
+                Fraction::Fitted(_) => false,
+                Fraction::Root(_) => power.guard == Guard::AtLeastK,
+                Fraction::None | Fraction::SquareRoot { .. } => true,
+            };
+            (taps, Some(if short && taps > 8 { 16 } else { 8 }))
+        }
+        _ => (taps, Some(8)),
     }
 }
 
@@ -78,7 +87,8 @@ impl Place {
         match self.edge {
             Edge::One | Edge::Interior => true,
             Edge::BelowWindow => recipe.contains("unrolled") || recipe.contains("block sums"),
-            Edge::BelowBlock => !recipe.contains("block sums"),
+            // A wide recipe has blocks of 4: only windows of up to 3 taps leave room below them.
+            Edge::BelowBlock => !recipe.contains("block sums") && !recipe.contains("wide"),
         }
     }
 }
