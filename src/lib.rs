@@ -72,3 +72,7 @@ pub use executor::{Executor, Serial};
 pub use forward::OnExecutor;
 pub use layer::{Backend, BackendReport, LocalResponseNorm};
 pub use plan::Plan;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
