@@ -84,7 +84,7 @@ pub enum Fraction {
     Root(Root),
     /// Anything between −1.5 and 1.5, by polynomials fitted to it.
     Fitted(Fitted),
-    /// All of beta, |beta| > 4, through a logarithm.
+    /// All of beta, through a logarithm: |beta| > 4, or where steps would round too often.
     Wide(Wide),
 }
 
@@ -157,6 +157,10 @@ pub struct Wide {
 
 /// The largest |beta| taken in whole steps.
 const MAX_STEPPED: f64 = 4.0;
+/// Below this two products and a fitted power would round to more than 4 ulp.
+const MIN_FITTED: f64 = -2.0;
+/// |beta| for which steps and a fitted power would go just over the 4 ulp that are promised up to 3.5.
+const ROUNDED_TOO_OFTEN: std::ops::RangeInclusive<f64> = 3.0..=3.5;
 /// Beyond this |beta| a fitted power between 1 and 2 takes the place of a third step: less is rounded, and no third division
 /// is waited for.
 const FITTED_BEYOND_ONE: f64 = 3.0;
@@ -260,7 +264,10 @@ impl Power {
         } else {
             Guard::Any
         };
-        if beta.abs() > MAX_STEPPED {
+        let rooted = integer || beta.fract() == -0.5;
+        let unrooted = (4.0 * beta).fract() != 0.0;
+        let inaccurate = (beta < MIN_FITTED && !rooted) || (unrooted && ROUNDED_TOO_OFTEN.contains(&beta.abs()));
+        if beta.abs() > MAX_STEPPED || inaccurate {
             return Self { whole: 0, fraction: Fraction::Wide(Wide::new(beta)), guard };
         }
         let fraction = match beta.fract() {
@@ -288,7 +295,7 @@ impl Power {
         match &self.fraction {
             Fraction::None => steps as f64 - 0.5,
             Fraction::SquareRoot { .. } => 1.5 + steps as f64,
-            Fraction::Root(root) => [2.5, 2.5, 2.6][usize::from(root.quarters) - 1] + 0.6 * steps as f64,
+            Fraction::Root(root) => [2.5, 2.5, 2.6][usize::from(root.quarters) - 1] + 0.5 * steps as f64,
             Fraction::Fitted(fitted) if steps as f64 + fitted.beta.abs() > WITHIN_FOUR_ULP => 5.0,
             Fraction::Fitted(_) => [3.3, 3.7, 4.0][steps],
             Fraction::Wide(_) => 3.0,

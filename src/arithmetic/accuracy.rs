@@ -81,7 +81,7 @@ fn the_ruler_measures() {
 
 #[test]
 fn fixed_recipes_on_a_dense_sample() {
-    for beta in [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, -0.5, -1.0, -2.0, 1.25, 1.75, 2.75] {
+    for beta in [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, -0.5, -1.0, -2.0, 1.25, 1.75, 2.75, 3.25, 3.5] {
         check(beta, sample(1009));
     }
 }
