@@ -1,0 +1,134 @@
+//! The options that describe a layer, shared by the subcommands.
+
+use clap::{Args, ValueEnum};
+use lrn_jit::{Backend, Boundary, Convention, LrnConfig};
+
+/// A layer on the command line.
+#[derive(Args, Debug, Clone)]
+pub struct LayerArguments {
+    /// Channels of the window (for tensorflow: 2·depth_radius + 1).
+    #[arg(long, value_name = "N")]
+    pub size: usize,
+    /// Weight of the squares; divided by the size, except by tensorflow [default: the convention's].
+    #[arg(long, value_name = "A", allow_hyphen_values = true)]
+    pub alpha: Option<f64>,
+    /// The exponent [default: the convention's].
+    #[arg(long, value_name = "B", allow_hyphen_values = true)]
+    pub beta: Option<f64>,
+    /// The additive constant, also called bias [default: the convention's].
+    #[arg(long, value_name = "K", allow_hyphen_values = true)]
+    pub k: Option<f64>,
+    /// Whose rules for even sizes, divisor and defaults hold.
+    #[arg(long, value_enum, default_value_t = ConventionName::Torch)]
+    pub convention: ConventionName,
+    /// The axis of the channels; negative counts from the end (−1: channels last).
+    #[arg(long, value_name = "I", default_value_t = 1, allow_hyphen_values = true)]
+    pub channel_axis: isize,
+    /// What lies beyond the first and the last channel.
+    #[arg(long, value_enum, default_value_t = BoundaryName::Zero)]
+    pub boundary: BoundaryName,
+    /// Who computes.
+    #[arg(long, value_enum, default_value_t = BackendName::Auto)]
+    pub backend: BackendName,
+}
+
+impl LayerArguments {
+    /// The configuration these options describe, with channels on `channel_axis` (negative from the end).
+    pub fn config(&self, channel_axis: isize) -> LrnConfig {
+        let mut config = LrnConfig::new(self.size)
+            .convention(self.convention.into())
+            .boundary(self.boundary.into())
+            .channel_axis(channel_axis);
+        if let Some(alpha) = self.alpha {
+            config = config.alpha(alpha);
+        }
+        if let Some(beta) = self.beta {
+            config = config.beta(beta);
+        }
+        if let Some(k) = self.k {
+            config = config.k(k);
+        }
+        match self.backend.into() {
+            Some(backend) => config.backend(backend),
+            None => config,
+        }
+    }
+}
+
+/// A convention by name.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConventionName {
+    /// PyTorch: even sizes take their extra tap before; alpha 1e-4, beta 0.75, k 1.
+    Torch,
+    /// ONNX: the extra tap after; alpha 1e-4, beta 0.75, k 1.
+    Onnx,
+    /// TensorFlow: odd sizes, alpha undivided; alpha 1, beta 0.5, k 1.
+    Tensorflow,
+    /// Caffe: odd sizes; alpha 1, beta 0.75, k 1.
+    Caffe,
+    /// cuDNN: the extra tap after; alpha 1e-4, beta 0.75, k 2.
+    Cudnn,
+    /// oneDNN: n − 1 taps for even n; alpha 1/8192, beta 0.75, k 1.
+    Onednn,
+    /// n/2 taps on both sides; alpha 1e-4, beta 0.75, k 1.
+    Symmetric,
+}
+
+impl From<ConventionName> for Convention {
+    fn from(name: ConventionName) -> Self {
+        match name {
+            ConventionName::Torch => Self::Torch,
+            ConventionName::Onnx => Self::Onnx,
+            ConventionName::Tensorflow => Self::TensorFlow,
+            ConventionName::Caffe => Self::Caffe,
+            ConventionName::Cudnn => Self::Cudnn,
+            ConventionName::Onednn => Self::OneDnn,
+            ConventionName::Symmetric => Self::Symmetric,
+        }
+    }
+}
+
+/// A boundary by name.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoundaryName {
+    /// Zeros, as in every framework.
+    Zero,
+    /// The channels at the other end, as on a ring.
+    Wrap,
+}
+
+impl From<BoundaryName> for Boundary {
+    fn from(name: BoundaryName) -> Self {
+        match name {
+            BoundaryName::Zero => Self::Zero,
+            BoundaryName::Wrap => Self::Wrap,
+        }
+    }
+}
+
+/// A backend by name.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackendName {
+    /// Compiled code where the host can, else the interpreter.
+    Auto,
+    /// Compiled code, or an error.
+    Jit,
+    /// A kernel that is not specialized.
+    Generic,
+    /// The same plan over arrays: the same bits as jit.
+    Interpreter,
+    /// The formula in f64: slow.
+    Reference,
+}
+
+impl From<BackendName> for Option<Backend> {
+    fn from(name: BackendName) -> Self {
+        match name {
+            BackendName::Auto => None,
+            BackendName::Jit => Some(Backend::Jit),
+            BackendName::Generic => Some(Backend::Generic),
+            BackendName::Interpreter => Some(Backend::Interpreter),
+            BackendName::Reference => Some(Backend::Reference),
+        }
+    }
+}
