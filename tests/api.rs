@@ -192,7 +192,7 @@ fn a_plan_tells_what_is_computed() {
         let lrn = LrnConfig::new(5).beta(beta).build().unwrap();
         match &lrn.plan().formula {
             Formula::Copy => assert_eq!(beta, 0.0),
-            Formula::Normalize { power, .. } => assert!((0.5..6.0).contains(&power.max_ulp()), "{beta}"),
+            Formula::Normalize { power, .. } => assert!((0.5..=6.0).contains(&power.max_ulp()), "{beta}"),
             other => panic!("{beta}: {other:?}"),
         }
     }

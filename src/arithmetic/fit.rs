@@ -1,76 +1,89 @@
 //! Polynomials fitted when a layer is constructed.
 //!
-//! The power recipes need Q with `1 + g·Q(g) ≈ (1+g)^p` on an interval around 0. [`power_of_one_plus`] finds the Q of
-//! the smallest degree whose relative error stays under a target, by the second algorithm of Remez:
+//! The power recipes need Q with `constant + g·Q(g) ≈ (center+g)^p` on an interval, to a relative error: `W(g)·Q(g) ≈ V(g)` with
+//! W = g·(center+g)^(−p) and V = 1 − constant·(center+g)^(−p). The Q of the smallest degree whose error stays under a target
+//! is found by the second algorithm of Remez:
 //!
-//! 1. Q of n coefficients is sought that misses `((1+g)^p − 1)/g` by ±E/W at n + 1 points in turn, with the weight
-//!    W = |g|/(1+g)^p that makes E the relative error of the whole: n + 1 linear equations for Q and E.
+//! 1. Q of n coefficients is sought that misses V by ±E at n + 1 points in turn: n + 1 linear equations for Q and E.
 //! 2. On a grid, every stretch in which the error keeps its sign gives its largest error's place as a new point.
 //! 3. Again, until the largest error is E.
 //!
 //! All of it is f64. The coefficients are rounded to f32 last; [`Fit::error`] includes that.
 
 /// Most coefficients tried.
-const MAX_COEFFICIENTS: usize = 14;
+const MAX_COEFFICIENTS: usize = 20;
 /// Points of the grid on which errors are looked for.
 const GRID: usize = 192;
 /// Exchanges after which a fit is good enough: convergence is quadratic.
 const EXCHANGES: usize = 4;
 
-/// Coefficients of Q, lowest degree first, and the largest relative error of `1 + g·Q(g)`.
+/// The polynomial `constant + g·Q(g)`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fit {
+    /// Its value at g = 0.
+    pub(crate) constant: f32,
+    /// Coefficients of Q, lowest degree first.
     pub(crate) coefficients: Vec<f32>,
+    /// The largest relative error.
     pub(crate) error: f64,
 }
 
-/// The smallest Q with `1 + g·Q(g) ≈ (1+g)^exponent` for `low ≤ g ≤ high` (low < 0 < high) to a relative error of `target`.
-pub(crate) fn power_of_one_plus(exponent: f64, (low, high): (f64, f64), target: f64) -> Fit {
-    let problem = Problem::new(exponent, low, high);
-    // An interpolation's error is a few times the best: find the degree with it, then do the work once.
-    let mut count = 1;
-    while count < MAX_COEFFICIENTS && problem.error(&problem.interpolate(count)) > 2.0 * target {
-        count += 1;
-    }
-    let mut best = problem.remez(count);
-    while count < MAX_COEFFICIENTS && problem.error(&best) > target {
-        count += 1;
-        best = problem.remez(count);
-    }
-    let coefficients: Vec<f32> = best.into_iter().map(|c| c as f32).collect();
-    let rounded: Vec<f64> = coefficients.iter().map(|&c| f64::from(c)).collect();
-    Fit { coefficients, error: problem.error(&rounded) }
+/// The smallest Q with `constant + g·Q(g) ≈ (center+g)^exponent` for `low ≤ center + g ≤ high`, to a relative error of
+/// `target`. The constant is `center^exponent`, rounded.
+pub(crate) fn power(exponent: f64, center: f64, (low, high): (f64, f64), target: f64) -> Fit {
+    let constant = center.powf(exponent) as f32;
+    let inverse = move |g: f64| (center + g).powf(-exponent);
+    let value = move |g: f64| 1.0 - f64::from(constant) * inverse(g);
+    let problem = Problem::new((low - center, high - center), |g| g * inverse(g), value);
+    let (coefficients, error) = problem.fit(target);
+    Fit { constant, coefficients, error }
 }
 
-/// Grid points g with the function to approximate and its weight.
+/// Grid points g, with what is sought: `weight(g)·Q(g) ≈ value(g)`.
 struct Problem {
     g: Vec<f64>,
-    function: Vec<f64>,
+    value: Vec<f64>,
     weight: Vec<f64>,
 }
 
 impl Problem {
-    fn new(exponent: f64, low: f64, high: f64) -> Self {
+    fn new((low, high): (f64, f64), weight: impl Fn(f64) -> f64, value: impl Fn(f64) -> f64) -> Self {
         // Chebyshev spacing: dense towards the ends, where errors change quickest.
         let g = (0..GRID).map(|i| {
             let u = -((i as f64 + 0.5) * std::f64::consts::PI / GRID as f64).cos();
             0.5 * (low + high) + 0.5 * (high - low) * u
         });
-        let g: Vec<f64> = g.map(|g| if g == 0.0 { f64::MIN_POSITIVE } else { g }).collect();
-        let log = |g: &f64| exponent * g.ln_1p();
-        let function = g.iter().map(|g| log(g).exp_m1() / g).collect();
-        let weight = g.iter().map(|g| g.abs() / log(g).exp()).collect();
-        Self { g, function, weight }
+        let g: Vec<f64> = g.collect();
+        let (weight, value) = (g.iter().map(|&g| weight(g)).collect(), g.iter().map(|&g| value(g)).collect());
+        Self { g, value, weight }
     }
 
-    /// The largest relative error on the grid.
+    /// The Q of the smallest degree whose error is at most `target`.
+    fn fit(&self, target: f64) -> (Vec<f32>, f64) {
+        // An interpolation's error is a few times the best: find the degree with it, then do the work once.
+        let mut count = 1;
+        while count < MAX_COEFFICIENTS && self.error(&self.interpolate(count)) > 2.0 * target {
+            count += 1;
+        }
+        let mut best = self.remez(count);
+        while count < MAX_COEFFICIENTS && self.error(&best) > target {
+            count += 1;
+            best = self.remez(count);
+        }
+        let coefficients: Vec<f32> = best.into_iter().map(|c| c as f32).collect();
+        let rounded: Vec<f64> = coefficients.iter().map(|&c| f64::from(c)).collect();
+        let error = self.error(&rounded);
+        (coefficients, error)
+    }
+
+    /// The largest error on the grid.
     fn error(&self, q: &[f64]) -> f64 {
         (0..GRID).map(|i| self.error_at(q, i).abs()).fold(0.0, f64::max)
     }
 
     fn error_at(&self, q: &[f64], i: usize) -> f64 {
         let value = q.iter().rev().fold(0.0, |sum, c| sum * self.g[i] + c);
-        (value - self.function[i]) * self.weight[i]
+        value * self.weight[i] - self.value[i]
     }
 
     /// `count` grid points spread like Chebyshev nodes.
@@ -101,11 +114,10 @@ impl Problem {
         q
     }
 
-    /// One equation: powers of g, the miss allowed (if any), and the function.
+    /// One equation: weighted powers of g, the miss allowed (if any), and the value.
     fn row(&self, i: usize, count: usize, turn: Option<f64>) -> Vec<f64> {
-        let powers = std::iter::successors(Some(1.0), |power| Some(power * self.g[i])).take(count);
-        let miss = turn.map(|sign| sign / self.weight[i].max(1e-9));
-        powers.chain(miss).chain([self.function[i]]).collect()
+        let powers = std::iter::successors(Some(self.weight[i]), |power| Some(power * self.g[i])).take(count);
+        powers.chain(turn).chain([self.value[i]]).collect()
     }
 
     /// The place of the largest error in each stretch of one sign; `None` where there are fewer stretches than `wanted`.
@@ -161,34 +173,50 @@ mod tests {
 
     /// A fifth of an ulp in the worst binade.
     const TARGET: f64 = 0.2 / (1u64 << 24) as f64;
-    const THIRD: (f64, f64) = (-1.0 / 3.0, 1.0 / 3.0);
+
+    /// The polynomial's own error, and at most half an ulp of every coefficient's term.
+    fn allowed(fit: &Fit, largest: f64) -> f64 {
+        let terms = fit.coefficients.iter().enumerate();
+        let terms: f64 = terms.map(|(j, &c)| f64::from(c.abs()) * largest.powi(j as i32 + 1)).sum();
+        TARGET + terms / f64::from(1 << 24)
+    }
 
     #[test]
-    fn every_exponent_up_to_two_meets_the_target() {
-        for i in -200..=200 {
-            let exponent = f64::from(i) / 100.0;
-            let fit = power_of_one_plus(exponent, THIRD, TARGET);
-            // The polynomial's own error, and at most half an ulp of every coefficient's term.
-            let terms = fit.coefficients.iter().enumerate();
-            let terms: f64 = terms.map(|(j, &c)| f64::from(c.abs()) * THIRD.1.powi(j as i32 + 1)).sum();
-            let least = (1.0 + THIRD.0).powf(exponent).min((1.0 + THIRD.1).powf(exponent));
-            let allowed = TARGET + terms / f64::from(1 << 24) / least;
-            assert!(fit.error <= allowed, "exponent {exponent}: {fit:?}");
-            assert!(fit.coefficients.len() <= 12, "exponent {exponent}: {fit:?}");
+    fn every_root_meets_the_target() {
+        for exponent in [-0.25, -0.5, -0.75] {
+            let fit = power(exponent, 1.0, (0.84, 1.16), TARGET);
+            assert!(fit.error <= 1.2 * allowed(&fit, 0.16), "exponent {exponent}: {fit:?}");
+            assert!(fit.coefficients.len() <= 8 && fit.constant == 1.0, "exponent {exponent}: {fit:?}");
+        }
+    }
+
+    #[test]
+    fn every_moderate_exponent_meets_the_target() {
+        for i in 1..=80 {
+            let beta = f64::from(i) / 10.0 + 0.003;
+            // A center whose power is a float.
+            let center = 0.9f64.powf(-beta);
+            let center = f64::from(center as f32).powf(-1.0 / beta);
+            for (exponent, center, range, largest) in [(-beta, center, (0.5, 1.0), 0.4), (beta, 1.0, (1.0, 2.0), 1.0)] {
+                let fit = power(exponent, center, range, TARGET);
+                assert!(fit.error <= allowed(&fit, largest), "exponent {exponent}: {fit:?}");
+            }
         }
     }
 
     #[test]
     fn the_exchange_beats_interpolation() {
-        let problem = Problem::new(-0.75, -0.164, 0.16);
+        let problem = Problem::new((-0.164, 0.16), |g| g, |g| g.ln_1p());
         let (best, through) = (problem.error(&problem.remez(6)), problem.error(&problem.interpolate(6)));
         assert!(best < 0.7 * through, "{best:e} against {through:e}");
     }
 
     #[test]
     fn a_wrong_exponent_is_seen() {
-        let fit = power_of_one_plus(-0.6, THIRD, TARGET);
-        let wide: Vec<f64> = fit.coefficients.iter().map(|&c| f64::from(c)).collect();
-        assert!(Problem::new(-0.601, THIRD.0, THIRD.1).error(&wide) > 100.0 * TARGET);
+        let fit = power(-0.6, 1.0, (0.5, 1.0), TARGET);
+        let q: Vec<f64> = fit.coefficients.iter().map(|&c| f64::from(c)).collect();
+        let inverse = |g: f64| (1.0 + g).powf(0.601);
+        let other = Problem::new((-0.5, 0.0), |g| g * inverse(g), |g| 1.0 - inverse(g));
+        assert!(other.error(&q) > 100.0 * TARGET);
     }
 }

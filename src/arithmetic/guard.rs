@@ -1,6 +1,6 @@
 //! What a power recipe does about values of d that its bit tricks do not know.
 //!
-//! Roots, fitted and wide powers work on the bits of d and know only positive normal numbers. The rest is decided by masks,
+//! Roots and logarithms work on the bits of d and know only positive normal numbers. The rest is decided by masks,
 //! on integer pipes that are idle otherwise, and put into the factor c ≈ d^(−f), so that x·c is what the formula gives:
 //!
 //! | d | c for beta > 0 | c for beta < 0 |
@@ -9,10 +9,10 @@
 //! | 0 | +∞ | 0 |
 //! | < 0, NaN | NaN | NaN |
 //! | −∞ | as +∞, by pow | as +∞ |
-//! | subnormal | of 2^32·d, and x times 2^(32·f) | the same |
+//! | subnormal | of 2^32·d, and x times 2^(32·f), or 32 taken from the exponent | the same |
 //!
 //! A mask is a subtraction of bits that turns negative where the value is beyond a bound, spread over the lane by an
-//! arithmetic shift. Where k > 0 and alpha ≥ 0, d ≥ k is known, and only +∞ and NaN are left.
+//! arithmetic shift. Where k ≥ 2^−50 and alpha ≥ 0, d ≥ k is known, and only +∞ and NaN are left.
 
 use super::Lanes;
 use crate::plan::Guard;
@@ -25,7 +25,15 @@ const ONE: u32 = 0x3f80_0000;
 const SIGN_SHIFT: u8 = 31;
 const MANTISSA_BITS: u8 = 23;
 /// A subnormal d is multiplied by 2^SUBNORMAL_SHIFT; divisible by 4, so that its quarter roots are powers of two.
-pub(super) const SUBNORMAL_SHIFT: u32 = 32;
+const SUBNORMAL_SHIFT: u32 = 32;
+
+/// Whether a subnormal base is multiplied by a power of two.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Subnormal {
+    Scaled,
+    /// Left alone: the recipe takes no base that small.
+    Kept,
+}
 
 /// A base made safe for bit tricks.
 pub(super) struct Guarded<L: Lanes> {
@@ -37,18 +45,21 @@ pub(super) struct Guarded<L: Lanes> {
     /// The same, a subnormal one scaled; ∞ and NaN stay.
     pub(super) base: L::Float,
     /// All ones where the base was scaled.
-    pub(super) scaled: Option<L::Bits>,
+    scaled: Option<L::Bits>,
 }
 
 impl<L: Lanes> Guarded<L> {
     /// The base of d^(−beta).
     #[inline(always)]
-    pub(super) fn new(lanes: &mut L, guard: Guard, beta: f64, d: L::Float) -> Self {
+    pub(super) fn new(lanes: &mut L, guard: Guard, beta: f64, d: L::Float, subnormal: Subnormal) -> Self {
         if guard == Guard::AtLeastK {
             return Self { guard, beta, d, magnitude: d, base: d, scaled: None };
         }
         let bits = Self::magnitude_bits(lanes, d);
         let magnitude = lanes.bits_to_float(bits);
+        if subnormal == Subnormal::Kept {
+            return Self { guard, beta, d, magnitude, base: magnitude, scaled: None };
+        }
         let smallest = lanes.bits(SMALLEST_NORMAL);
         let above_smallest = lanes.isub(bits, smallest);
         let scaled = lanes.sar(above_smallest, SIGN_SHIFT);
@@ -66,6 +77,24 @@ impl<L: Lanes> Guarded<L> {
     pub(super) fn finite(&self, lanes: &mut L) -> L::Float {
         let largest = lanes.float(f32::from_bits(LARGEST));
         lanes.min(largest, self.base)
+    }
+
+    /// The base, put between two numbers; NaN stays.
+    #[inline(always)]
+    pub(super) fn between(&self, lanes: &mut L, range: Option<(f32, f32)>) -> L::Float {
+        let Some((low, high)) = range else { return self.base };
+        let (low, high) = (lanes.float(low), lanes.float(high));
+        let base = lanes.min(high, self.base);
+        lanes.max(low, base)
+    }
+
+    /// The exponent of the base before it was scaled, of what it is now: both as i·2^23.
+    #[inline(always)]
+    pub(super) fn rescale(&self, lanes: &mut L, exponent: L::Bits) -> L::Bits {
+        let Some(scaled) = self.scaled else { return exponent };
+        let shift = lanes.bits(SUBNORMAL_SHIFT << MANTISSA_BITS);
+        let shift = lanes.and(scaled, shift);
+        lanes.isub(exponent, shift)
     }
 
     /// x, multiplied by 2^(32·beta) where the base was multiplied by 2^32.

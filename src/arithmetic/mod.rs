@@ -8,8 +8,8 @@
 //! * [`cumulative`]: the same for a long one;
 //! * [`power`]: `x·d^(−beta)`, one recipe per class of beta;
 //! * [`guard`]: what it does about zero, negative, subnormal, infinite and NaN d;
-//! * [`wide`]: the same for |beta| > 4, by way of a logarithm in two floats;
-//! * [`fit`]: the polynomials of an arbitrary beta, fitted at construction.
+//! * [`fitted`]: the same for any other beta, [`wide`] for a large one;
+//! * [`fit`]: the polynomials, fitted at construction.
 //!
 //! What does not live here: where values come from and go to (codegen, interpreter), and which recipe is taken (plan).
 
@@ -17,6 +17,7 @@
 mod accuracy;
 pub(crate) mod cumulative;
 pub(crate) mod fit;
+mod fitted;
 mod guard;
 pub(crate) mod power;
 pub(crate) mod wide;

@@ -1,6 +1,6 @@
 //! x·d^(−beta), lane by lane.
 //!
-//! beta is taken apart at construction into whole steps and a fraction, both of beta's sign:
+//! Multiples of a quarter up to 4 are taken apart at construction into whole steps and a fraction, both of beta's sign:
 //!
 //! 1. **Whole steps**: x/d, once for every whole unit of beta (x·d where beta is negative). Each rounds once, and since
 //!    all steps pull the same way no intermediate leaves the range unless the result does.
@@ -8,10 +8,10 @@
 //!    * a square root: x/√d or x·√d;
 //!    * a *root* d^(−¼), d^(−½), d^(−¾): a bit trick estimates y ≈ d^(−¼) (or d^(−½)) within some per cent, cut to few
 //!      bits so that its powers are exact; g = d·y⁴ − 1 measures what is wrong with it, and
-//!      `c = p + p·g·Q(g)` with p = y or y³ corrects it;
-//!    * a *fitted* power: d = 2^i·(1+r) with |r| ≤ 1/3; d^(−f) = 2^(−f·i)·(1+r)^(−f), the first by a polynomial for 2^t and
-//!      an addition to the exponent, the second by a polynomial fitted to f at construction.
-//! 3. |beta| > 4 goes through [`wide`](super::wide) instead.
+//!      `c = p + p·g·Q(g)` with p = y or y³ corrects it.
+//!
+//! Any other beta goes through polynomials [`fitted`] to it, or, where |beta| is large, through a logarithm in two floats
+//! ([`wide`](super::wide)).
 //!
 //! What d can be besides positive and normal is the business of [`guard`](super::guard).
 //!
@@ -20,45 +20,38 @@
 //! Largest errors, in ulp of the exact x·d^(−beta), measured by `tests/power.rs` over every positive normal d: see
 //! [`Power::max_ulp`](crate::plan::Power::max_ulp) and docs/NUMERICS.md.
 
-use super::Lanes;
-use super::guard::Guarded;
+use super::guard::{Guarded, Subnormal};
 use super::wide::wide;
-use crate::plan::{Fitted, Fraction, Guard, Power, Root};
+use super::{Lanes, fitted};
+use crate::plan::{Fraction, Guard, Power, Root};
 
 pub(super) const MANTISSA_BITS: u8 = 23;
 /// 1.5·2^23: adding it rounds to an integer, which then stands in the low bits.
 pub(super) const ROUND: f32 = 12_582_912.0;
-/// Bits of 2/3: where one binade of the reduced argument ends and the next begins.
-const TWO_THIRDS: u32 = 0x3f2a_aaab;
+/// Bits of √½: where one binade of the reduced argument ends and the next begins.
+pub(super) const ROOT_OF_HALF: u32 = 0x3f35_04f3;
 
 /// `2^t = 1 + t·(…)` for |t| ≤ ½, coefficients of t¹ to t⁶.
-const EXP2: [f32; 6] =
+pub(super) const EXP2: [f32; 6] =
     [std::f32::consts::LN_2, 0.240_226_48, 0.055_503_6, 0.009_618_506, 0.001_339_080_6, 0.000_153_264_61];
 
 /// x·d^(−beta) by the recipe `power`.
 #[inline(always)]
 pub(crate) fn apply<L: Lanes>(lanes: &mut L, power: &Power, x: L::Float, d: L::Float) -> L::Float {
-    if let Fraction::Wide(recipe) = &power.fraction {
-        return wide(lanes, recipe, power.guard, x, d);
-    }
     match &power.fraction {
-        Fraction::None | Fraction::Wide(_) => steps(lanes, power.whole, x, d),
+        Fraction::Fitted(recipe) => fitted::apply(lanes, recipe, power.guard, x, d),
+        Fraction::Wide(recipe) => wide(lanes, recipe, power.guard, x, d),
+        Fraction::None => steps(lanes, power.whole, x, d),
         Fraction::SquareRoot { divide } => {
             let x = steps(lanes, power.whole, x, d);
             let root = lanes.sqrt(d);
             if *divide { lanes.div(x, root) } else { lanes.mul(x, root) }
         }
         Fraction::Root(recipe) => {
-            let guarded = Guarded::new(lanes, power.guard, recipe.beta(), d);
+            let guarded = Guarded::new(lanes, power.guard, recipe.beta(), d, Subnormal::Scaled);
             let x = steps(lanes, power.whole, x, guarded.magnitude);
             let x = guarded.scale(lanes, recipe.beta(), x);
             root(lanes, recipe, power.guard, &guarded, x)
-        }
-        Fraction::Fitted(recipe) => {
-            let guarded = Guarded::new(lanes, power.guard, recipe.beta, d);
-            let x = steps(lanes, power.whole, x, guarded.magnitude);
-            let x = guarded.scale(lanes, recipe.beta, x);
-            fitted(lanes, recipe, &guarded, x)
         }
     }
 }
@@ -106,75 +99,78 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<
     lanes.mul(x, c)
 }
 
-/// x·d^(−f) by 2^(−f·i)·(1+r)^(−f).
+/// y = x·factor·2^n, where `rounded` is n + 1.5·2^23, n whole. A power that one float cannot hold is applied
+/// in stages, 2^h with h ≈ n/stages all but once: of one sign, so that nothing overflows or is rounded on the way unless
+/// the result is. `put_right` has the last word about the factor.
 #[inline(always)]
-fn fitted<L: Lanes>(lanes: &mut L, recipe: &Fitted, guarded: &Guarded<L>, x: L::Float) -> L::Float {
-    let fix = guarded.everywhere(lanes);
-    let (exponent, r) = split(lanes, guarded.base);
-    // −f·i as an integer, left in the low bits of `rounded`, and a rest t within ±½.
-    let round = lanes.float(ROUND);
-    let coarse = lanes.float(recipe.exponent_high);
-    let rounded = lanes.fma(exponent, coarse, round);
-    let integer = lanes.sub(round, rounded);
-    let t = lanes.fma(exponent, coarse, integer);
-    let fine = lanes.float(recipe.exponent_low);
-    let t = lanes.fma(exponent, fine, t);
-    // c = 2^t·(1+r)^(−f) = (1 + A)·(1 + r·Q(r)), the largest terms last and the 1 at the very end: with ar = (1 + A)·r and
-    // Q(r) = q + r·Q'(r), c = 1 + (ar·q + (ar·r·Q'(r) + A)).
-    let e = polynomial(lanes, &EXP2, t);
-    let a = lanes.mul(t, e);
-    let ar = lanes.fma(a, r, r);
-    let (&first, rest) = recipe.coefficients.split_first().expect("a fit has a coefficient");
-    let mut sum = a;
-    if !rest.is_empty() {
-        let q = polynomial(lanes, rest, r);
-        let ar2 = lanes.mul(ar, r);
-        sum = lanes.fma(ar2, q, sum);
-    }
-    let first = lanes.float(first);
-    let sum = lanes.fma(ar, first, sum);
-    let one = lanes.float(1.0);
-    let c = lanes.add(sum, one);
-    // 2^integer goes into the exponent.
+pub(super) fn scale<L: Lanes>(
+    lanes: &mut L,
+    rounded: L::Float,
+    stages: u8,
+    x: L::Float,
+    factor: L::Float,
+    put_right: impl FnOnce(&mut L, L::Float) -> L::Float,
+) -> L::Float {
     let bits = lanes.to_bits(rounded);
-    let (first, second) = if recipe.two_steps {
-        // At once it would leave the range of a float: half of it now, the rest last.
-        let origin = lanes.bits(ROUND.to_bits());
-        let whole = lanes.isub(bits, origin);
-        let half = lanes.sar(whole, 1);
-        let rest = lanes.isub(whole, half);
-        let unit = lanes.bits(1.0f32.to_bits());
-        let rest = lanes.shl(rest, MANTISSA_BITS);
-        let rest = lanes.iadd(rest, unit);
-        (half, Some(lanes.bits_to_float(rest)))
-    } else {
-        (bits, None)
-    };
-    let step = lanes.shl(first, MANTISSA_BITS);
-    let c = lanes.to_bits(c);
-    let c = lanes.iadd(c, step);
-    let c = lanes.bits_to_float(c);
-    let c = fix.apply(lanes, c);
-    let y = lanes.mul(x, c);
-    match second {
-        Some(second) => lanes.mul(y, second),
-        None => y,
-    }
+    let mut exponent = lanes.shl(bits, MANTISSA_BITS);
+    let step = (stages > 1).then(|| {
+        let share = lanes.float(1.0 / f32::from(stages));
+        let round = lanes.float(ROUND);
+        let n = lanes.sub(rounded, round);
+        let step = lanes.fma(n, share, round);
+        let step = lanes.to_bits(step);
+        let step = lanes.shl(step, MANTISSA_BITS);
+        for _ in 1..stages {
+            exponent = lanes.isub(exponent, step);
+        }
+        let one = lanes.bits(1.0f32.to_bits());
+        let step = lanes.iadd(step, one);
+        lanes.bits_to_float(step)
+    });
+    let factor = lanes.to_bits(factor);
+    let factor = lanes.iadd(factor, exponent);
+    let factor = lanes.bits_to_float(factor);
+    let factor = put_right(lanes, factor);
+    let Some(step) = step else { return lanes.mul(x, factor) };
+    let y = lanes.mul(x, step);
+    let y = lanes.mul(y, factor);
+    (2..stages).fold(y, |y, _| lanes.mul(y, step))
 }
 
-/// d = 2^i·(1+r): i·2^23 as a float, and r in [−1/3, 1/3).
+/// y with its sign flipped where d is negative.
 #[inline(always)]
-pub(super) fn split<L: Lanes>(lanes: &mut L, d: L::Float) -> (L::Float, L::Float) {
+pub(super) fn with_sign_of<L: Lanes>(lanes: &mut L, y: L::Float, d: L::Float) -> L::Float {
+    let zero = lanes.float(0.0);
+    let d = lanes.add(d, zero);
     let bits = lanes.to_bits(d);
-    let origin = lanes.bits(TWO_THIRDS);
-    let above = lanes.isub(bits, origin);
-    let exponents = lanes.bits(0xff80_0000);
-    let exponent = lanes.and(above, exponents);
+    let negative = lanes.sar(bits, 31);
+    let sign = lanes.bits(1 << 31);
+    let sign = lanes.and(negative, sign);
+    let y = lanes.to_bits(y);
+    let y = lanes.xor(y, sign);
+    lanes.bits_to_float(y)
+}
+
+/// d = 2^i·m: i·2^23, and m − center, with m from `origin` (its bits) to twice that.
+#[inline(always)]
+pub(super) fn split<L: Lanes>(lanes: &mut L, d: L::Float, origin: u32, center: f32) -> (L::Bits, L::Float) {
+    let exponent = exponent(lanes, d, origin);
+    let bits = lanes.to_bits(d);
     let mantissa = lanes.isub(bits, exponent);
     let mantissa = lanes.bits_to_float(mantissa);
-    let one = lanes.float(1.0);
-    let r = lanes.sub(mantissa, one);
-    (lanes.int_to_float(exponent), r)
+    let center = lanes.float(center);
+    let r = lanes.sub(mantissa, center);
+    (exponent, r)
+}
+
+/// The exponent of [`split`] alone.
+#[inline(always)]
+pub(super) fn exponent<L: Lanes>(lanes: &mut L, d: L::Float, origin: u32) -> L::Bits {
+    let bits = lanes.to_bits(d);
+    let origin = lanes.bits(origin);
+    let above = lanes.isub(bits, origin);
+    let exponents = lanes.bits(0xff80_0000);
+    lanes.and(above, exponents)
 }
 
 /// 2^t for |t| ≤ ½, in [0.7, 1.42].

@@ -9,8 +9,8 @@
 //! An integer beta takes |d| and gives the sign back afterwards.
 
 use super::Lanes;
-use super::guard::{Guarded, SUBNORMAL_SHIFT};
-use super::power::{MANTISSA_BITS, ROUND, exp2, polynomial, split};
+use super::guard::{Guarded, Subnormal};
+use super::power::{MANTISSA_BITS, ROOT_OF_HALF, ROUND, exp2, polynomial, scale, split, with_sign_of};
 use crate::plan::{Guard, Wide};
 
 /// 2/ln 2, high and low.
@@ -27,16 +27,14 @@ const LOG_TAIL: [f32; 6] = [
 ];
 
 /// Beyond 2^±LIMIT times any float there is only 0 or ∞.
-const LIMIT: f32 = 500.0;
-/// Exponents that a factor 2^e can have.
-const STEP: (f32, f32) = (-126.0, 127.0);
+const LIMIT: f32 = 360.0;
 /// Factors that reach 2^LIMIT.
-const STEPS: usize = 4;
+const STAGES: u8 = 3;
 
 /// x·d^(−beta).
 #[inline(always)]
 pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::Float, d: L::Float) -> L::Float {
-    let guarded = Guarded::new(lanes, guard, f64::from(recipe.beta_high), d);
+    let guarded = Guarded::new(lanes, guard, f64::from(recipe.beta_high), d, Subnormal::Scaled);
     let (high, low) = logarithm(lanes, &guarded);
 
     // −beta·log2 d, high and low, kept within what can matter.
@@ -61,28 +59,9 @@ pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::F
     let integer = lanes.sub(rounded, round);
     let rest = lanes.sub(product, integer);
     let rest = lanes.add(rest, error);
-    let mut factor = exp2(lanes, rest);
-    let mut left = integer;
-    let (least, most) = (lanes.float(STEP.0), lanes.float(STEP.1));
-    let mut y = x;
-    for step in 0..STEPS {
-        // The first step shares its factor with the mantissa, which may reach into the next binade.
-        let room = if step == 0 { lanes.float(STEP.1 - 1.0) } else { most };
-        let least = if step == 0 { lanes.float(STEP.0 + 1.0) } else { least };
-        let part = lanes.min(left, room);
-        let part = lanes.max(part, least);
-        left = lanes.sub(left, part);
-        let exponent = lanes.add(part, round);
-        let exponent = lanes.to_bits(exponent);
-        let exponent = lanes.shl(exponent, MANTISSA_BITS);
-        let base = if step == 0 { lanes.to_bits(factor) } else { lanes.bits(1.0f32.to_bits()) };
-        let bits = lanes.iadd(base, exponent);
-        factor = lanes.bits_to_float(bits);
-        if step == 0 {
-            factor = guarded.everywhere(lanes).apply(lanes, factor);
-        }
-        y = lanes.mul(y, factor);
-    }
+    let factor = exp2(lanes, rest);
+    let fix = guarded.everywhere(lanes);
+    let y = scale(lanes, rounded, STAGES, x, factor, |lanes, factor| fix.apply(lanes, factor));
     if recipe.odd { with_sign_of(lanes, y, d) } else { y }
 }
 
@@ -90,15 +69,11 @@ pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::F
 #[inline(always)]
 fn logarithm<L: Lanes>(lanes: &mut L, guarded: &Guarded<L>) -> (L::Float, L::Float) {
     let (zero, one, two) = (lanes.float(0.0), lanes.float(1.0), lanes.float(2.0));
-    let (exponent, r) = split(lanes, guarded.base);
+    let (exponent, r) = split(lanes, guarded.base, ROOT_OF_HALF, 1.0);
+    let exponent = guarded.rescale(lanes, exponent);
+    let exponent = lanes.int_to_float(exponent);
     let unit = lanes.float(1.0 / (1u32 << MANTISSA_BITS) as f32);
-    let mut exponent = lanes.mul(exponent, unit);
-    if let Some(scaled) = guarded.scaled {
-        let shift = lanes.bits((SUBNORMAL_SHIFT as f32).to_bits());
-        let shift = lanes.and(scaled, shift);
-        let shift = lanes.bits_to_float(shift);
-        exponent = lanes.sub(exponent, shift);
-    }
+    let exponent = lanes.mul(exponent, unit);
     // s = r/(2+r), high and low.
     let (below, below_low) = sum_of_two(lanes, two, r);
     let inverse = lanes.div(one, below);
@@ -132,18 +107,4 @@ fn sum_of_two<L: Lanes>(lanes: &mut L, a: L::Float, b: L::Float) -> (L::Float, L
     let added = lanes.sub(sum, a);
     let lost = lanes.sub(b, added);
     (sum, lost)
-}
-
-/// y with its sign flipped where d is negative.
-#[inline(always)]
-fn with_sign_of<L: Lanes>(lanes: &mut L, y: L::Float, d: L::Float) -> L::Float {
-    let zero = lanes.float(0.0);
-    let d = lanes.add(d, zero);
-    let bits = lanes.to_bits(d);
-    let negative = lanes.sar(bits, 31);
-    let sign = lanes.bits(1 << 31);
-    let sign = lanes.and(negative, sign);
-    let y = lanes.to_bits(y);
-    let y = lanes.xor(y, sign);
-    lanes.bits_to_float(y)
 }

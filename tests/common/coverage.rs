@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lrn_jit::plan::{Formula, Fraction, Guard, Plan, Power, Summation};
+use lrn_jit::plan::{FittedRange, Formula, Fraction, Guard, Plan, Power, Staging, Summation};
 use lrn_jit::{Boundary, LocalResponseNorm};
 
 use super::rng::Rng;
@@ -120,7 +120,13 @@ fn fraction(power: &Power) -> String {
         Fraction::SquareRoot { divide } => sign(*divide).to_string() + "square root",
         Fraction::Root(root) => format!("+{}/4", root.quarters),
         Fraction::Fitted(fitted) => {
-            format!("{}fitted{}", sign(fitted.beta > 0.0), if fitted.two_steps { " twice" } else { "" })
+            let how = match &fitted.range {
+                FittedRange::Bounded { whole } => format!("bounded, {whole} whole"),
+                FittedRange::Any(Staging { stages, range }) => {
+                    format!("{stages} stages{}", if range.is_some() { " within a range" } else { "" })
+                }
+            };
+            format!("{}fitted{} ({how})", sign(fitted.beta > 0.0), if fitted.odd { " odd" } else { "" })
         }
         Fraction::Wide(wide) => format!("{}wide{}", sign(wide.beta_high > 0.0), if wide.odd { " odd" } else { "" }),
     };
@@ -132,16 +138,25 @@ pub fn all_recipes() -> Vec<String> {
     let mut recipes = vec!["copy".to_string(), "scale by 1".into(), "scale by 2".into()];
     let whole = ["+steps", "−steps", "−square root", "+wide", "−wide"];
     let rooted = ["+1/4", "+1/4 after steps", "+2/4 after steps", "+3/4", "+3/4 after steps"];
-    let fitted = ["+fitted", "−fitted", "+fitted twice", "−fitted twice"];
-    let fitted = fitted.iter().flat_map(|name| [name.to_string(), format!("{name} after steps")]);
-    let both = whole.iter().chain(&rooted).map(ToString::to_string).chain(fitted);
+    let both = whole.iter().chain(&rooted);
     let mut powers: Vec<_> = both.flat_map(|name| ["d ≥ k", "any d"].map(|guard| format!("{name}, {guard}"))).collect();
     powers.extend(["+2/4, d ≥ k", "+square root, any d", "−square root after steps, d ≥ k"].map(String::from));
+    powers.extend((0..7).map(|whole| format!("+fitted (bounded, {whole} whole), d ≥ k")));
+    for stages in ["1 stages", "2 stages", "3 stages", "3 stages within a range"] {
+        powers.extend(["+fitted", "−fitted"].map(|name| format!("{name} ({stages}), any d")));
+        powers.push(format!("−fitted ({stages}), d ≥ k"));
+    }
     // Integers over 4, odd and even, with the sign of d set aside.
     for name in ["+wide, |d|", "−wide, |d|", "+wide odd, |d|", "−wide odd, |d|", "+wide odd, d ≥ k", "−wide odd, d ≥ k"]
     {
         powers.push(name.into());
     }
+    for name in ["+fitted", "+fitted odd", "−fitted", "−fitted odd"] {
+        powers.push(format!("{name} (3 stages within a range), |d|"));
+    }
+    powers.extend(
+        ["+fitted odd (bounded, 5 whole), d ≥ k", "−fitted odd (3 stages within a range), d ≥ k"].map(String::from),
+    );
     recipes.extend(powers.iter().flat_map(|power| ["unrolled", "block sums"].map(|sum| format!("{power}, {sum}"))));
     recipes
 }

@@ -6,22 +6,23 @@ use super::case::Settings;
 use super::rng::Rng;
 
 /// Every beta that has a recipe of its own, and some that share one.
-pub const BETAS: [f64; 45] = [
+pub const BETAS: [f64; 63] = [
     0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 2.75, 3.0, 4.0, 5.0, 6.0, 7.5, -0.25, -0.5, -0.75, -1.0,
     -1.5, -2.0, -3.0, -4.0, -5.0, -6.0, -0.1, -0.97, -1.3, -1.97, -1.98, -1.99, -1.995, -3.3, -7.5, 0.1, 0.6, 0.97,
-    1.3, 1.98, 2.7, 3.3, 3.9, 33.3, 100.0,
+    1.3, 1.98, 2.7, 3.3, 3.9, 33.3, 100.0, 4.6, 5.3, 5.9, 5.97, -4.6, 7.0, 8.0, -7.0, -8.0, 0.7, 2.2, -2.4, -0.8, -6.0,
+    6.0, 5.0, -5.0, -7.0,
 ];
 
-/// alpha and k with which d ≥ k > 0 is known, or is not.
-const POSITIVE: ([f64; 5], [f64; 7]) = ([1e-4, 1.0, 10.0, 1e-30, 1e30], [1.0, 1.0, 2.0, 1e-6, 14.2, 1e38, 1.2e-38]);
-const ANY: ([f64; 7], [f64; 9]) =
-    ([1e-4, 1.0, 10.0, -1.0, -1e-4, 1e-30, 1e30], [0.0, 0.0, 1e-40, -1e-40, -1.0, -20.0, 1e-45, 2.0, -0.0]);
+/// alpha and k with which d ≥ k ≥ 2^−50 is known, or is not.
+const POSITIVE: ([f64; 5], [f64; 7]) = ([1e-4, 1.0, 10.0, 1e-30, 1e30], [1.0, 1.0, 2.0, 1e-6, 14.2, 1e38, 9e-16]);
+const ANY: ([f64; 7], [f64; 10]) =
+    ([1e-4, 1.0, 10.0, -1.0, -1e-4, 1e-30, 1e30], [0.0, 0.0, 1e-40, -1e-40, -1.0, -20.0, 1e-45, 2.0, -0.0, 1.2e-38]);
 
 /// Which settings to draw.
 #[derive(Debug, Clone, Copy)]
 pub struct Class {
     pub beta: f64,
-    /// d ≥ k > 0 holds.
+    /// d ≥ k ≥ 2^−50 is known.
     pub at_least_k: bool,
     /// More taps than are unrolled.
     pub long: bool,
@@ -43,7 +44,7 @@ pub fn settings(rng: &mut Rng, class: Class) -> Settings {
         alpha *= 0.5 + rng.unit();
         k *= 0.5 + rng.unit();
         if at_least_k {
-            k = k.max(1.2e-38);
+            k = k.max(9e-16);
         }
     }
     Settings { convention, size, alpha, beta, k, boundary }

@@ -1,0 +1,105 @@
+//! x·d^(−beta) for any moderate beta, by polynomials fitted to it: d^(−beta) = 2^(−beta·i)·m^(−beta).
+//!
+//! 1. d = 2^i·m, with m in [½, 1) for beta > 0 and in [1, 2) for beta < 0: m^(−beta) is at least 1 there, and the terms of
+//!    its polynomial hardly cancel.
+//! 2. P = m^(−beta) = constant + r·Q(r), r = m − center (exact), Q fitted at construction to a relative error. The center is
+//!    chosen so that the constant is a float almost exactly.
+//! 3. −beta·i = n + t, n whole and |t| ≤ ½, with beta in two floats. 2^t = 1 + A(t).
+//! 4. P·2^t = P + P·A, times x, times 2^n.
+//!
+//! P, P + P·A and the product with x round once each; A and Q bring along less than that. A and P do not wait for one
+//! another.
+//!
+//! Where d ≥ k ≥ 2^−50 is known and beta > 0 ([`bounded`]), 2^(2−i) serves three times: with it one fma makes 4·r of d, it takes `whole` units of
+//! beta·i out of n, so that 2^n is a normal number, and for d = +∞ it is 0, as the result is. A NaN comes through r.
+//! No product overflows on the way: Σ holds x², so |x| < 2^64 wherever d is finite. Nor is any subnormal unless the result
+//! nearly is, or x.
+
+use super::Lanes;
+use super::guard::{Guarded, Subnormal};
+use super::power::{EXP2, MANTISSA_BITS, ROUND, exponent, polynomial, scale, split};
+use crate::plan::{Fitted, FittedRange, Guard, Staging};
+
+/// x·d^(−beta).
+#[inline(always)]
+pub(super) fn apply<L: Lanes>(lanes: &mut L, recipe: &Fitted, guard: Guard, x: L::Float, d: L::Float) -> L::Float {
+    match &recipe.range {
+        FittedRange::Bounded { whole } => bounded(lanes, recipe, *whole, x, d),
+        FittedRange::Any(staging) => any(lanes, recipe, guard, staging, x, d),
+    }
+}
+
+/// For d ≥ k ≥ 2^−50 and beta > 0.
+#[inline(always)]
+fn bounded<L: Lanes>(lanes: &mut L, recipe: &Fitted, whole: u8, x: L::Float, d: L::Float) -> L::Float {
+    let exponent = exponent(lanes, d, recipe.origin);
+    let four = lanes.bits(4.0f32.to_bits());
+    let step = lanes.isub(four, exponent);
+    let step = lanes.bits_to_float(step);
+    let largest = lanes.float(f32::MAX);
+    let finite = lanes.min(largest, d);
+    let minus_center = lanes.float(-4.0 * recipe.center);
+    let r = lanes.fma(finite, step, minus_center);
+    let (factor, rounded) = power(lanes, recipe, exponent, r, ROUND - 2.0 * f32::from(whole));
+
+    let bits = lanes.to_bits(rounded);
+    let n = lanes.shl(bits, MANTISSA_BITS);
+    let one = lanes.bits(1.0f32.to_bits());
+    let mut rest = lanes.iadd(n, one);
+    if whole == 0 {
+        let bits = lanes.to_bits(d);
+        let infinity = lanes.bits(f32::INFINITY.to_bits());
+        let below = lanes.isub(bits, infinity);
+        let below = lanes.sar(below, 31);
+        rest = lanes.and(rest, below);
+    }
+    let rest = lanes.bits_to_float(rest);
+    if whole == 0 {
+        let y = lanes.mul(x, rest);
+        return lanes.mul(y, factor);
+    }
+    let y = lanes.mul(x, step);
+    let y = lanes.mul(y, factor);
+    let y = (2..whole).fold(y, |y, _| lanes.mul(y, step));
+    let y = lanes.mul(y, rest);
+    if whole > 1 { lanes.mul(y, step) } else { y }
+}
+
+/// For any d.
+#[inline(always)]
+fn any<L: Lanes>(
+    lanes: &mut L,
+    recipe: &Fitted,
+    guard: Guard,
+    staging: &Staging,
+    x: L::Float,
+    d: L::Float,
+) -> L::Float {
+    let subnormal = if staging.range.is_some() { Subnormal::Kept } else { Subnormal::Scaled };
+    let guarded = Guarded::new(lanes, guard, recipe.beta, d, subnormal);
+    let base = guarded.between(lanes, staging.range);
+    let (exponent, r) = split(lanes, base, recipe.origin, recipe.center);
+    let exponent = guarded.rescale(lanes, exponent);
+    let (factor, rounded) = power(lanes, recipe, exponent, r, ROUND);
+    let fix = guarded.everywhere(lanes);
+    let y = scale(lanes, rounded, staging.stages, x, factor, |lanes, factor| fix.apply(lanes, factor));
+    if recipe.odd { super::power::with_sign_of(lanes, y, d) } else { y }
+}
+
+/// P·2^t, and `round` + n, where `exponent` is i·2^23 and `r` what Q was fitted for.
+#[inline(always)]
+fn power<L: Lanes>(lanes: &mut L, recipe: &Fitted, exponent: L::Bits, r: L::Float, round: f32) -> (L::Float, L::Float) {
+    let i = lanes.int_to_float(exponent);
+    let (high, low) = (lanes.float(recipe.exponent_high), lanes.float(recipe.exponent_low));
+    let round = lanes.float(round);
+    let rounded = lanes.fma(i, high, round);
+    let minus_n = lanes.sub(round, rounded);
+    let t = lanes.fma(i, high, minus_n);
+    let t = lanes.fma(i, low, t);
+    let a = polynomial(lanes, &EXP2, t);
+    let a = lanes.mul(t, a);
+    let q = polynomial(lanes, &recipe.coefficients, r);
+    let constant = lanes.float(recipe.constant);
+    let p = lanes.fma(r, q, constant);
+    (lanes.fma(p, a, p), rounded)
+}

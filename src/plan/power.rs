@@ -1,0 +1,324 @@
+//! [`Power`]: which recipe computes x·d^(−beta), with its constants; `arithmetic::power` carries it out.
+
+use crate::arithmetic::fit::{self, Fit};
+
+/// The recipe for x·d^(−beta): whole steps first, then the fraction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Power {
+    /// x/d this many times, or x·d where negative.
+    pub whole: i8,
+    /// What is left of beta.
+    pub fraction: Fraction,
+    /// What d can be.
+    pub guard: Guard,
+}
+
+/// The part of beta that is not whole steps.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fraction {
+    /// Nothing: beta is an integer.
+    None,
+    /// One half, by the processor's square root.
+    SquareRoot {
+        /// x/√d, else x·√d.
+        divide: bool,
+    },
+    /// ¼, ½ or ¾, by estimate and correction.
+    Root(Root),
+    /// All of beta, by polynomials fitted to it.
+    Fitted(Fitted),
+    /// All of beta, through a logarithm in two floats: where |beta| is large.
+    Wide(Wide),
+}
+
+/// What d can be, and so what has to be guarded against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// d ≥ k ≥ 2^−50 (such a k and alpha ≥ 0), or +∞, or NaN.
+    AtLeastK,
+    /// Any float; NaN results where d < 0.
+    Any,
+    /// Any float, its sign set aside: beta is an integer.
+    Magnitude,
+}
+
+/// d^(−quarters/4).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Root {
+    /// 1, 2 or 3 quarters.
+    pub quarters: u8,
+    /// The estimate is bits(magic − (bits(d) >> 2)), or >> 1 for two quarters.
+    pub magic: u32,
+    /// Bits of the estimate that are kept.
+    pub cut: u32,
+    /// Q in p·(1 + g·Q(g)).
+    pub coefficients: Vec<f32>,
+}
+
+impl Root {
+    pub(crate) fn beta(&self) -> f64 {
+        f64::from(self.quarters) / 4.0
+    }
+}
+
+/// How 2^(−beta·i) is applied: it can leave the exponents of a float.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Staging {
+    /// In how many steps.
+    pub stages: u8,
+    /// Between which numbers d is put, so that the steps reach; beyond them the result is 0 or ∞.
+    pub range: Option<(f32, f32)>,
+}
+
+/// d^(−beta) = 2^(−beta·i)·m^(−beta) with d = 2^i·m.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    /// The exponent.
+    pub beta: f64,
+    /// Bits of the smallest m: ½ for beta > 0, else 1.
+    pub origin: u32,
+    /// −beta·2^−23 (of a bounded d: without the whole steps), high part.
+    pub exponent_high: f32,
+    /// The same, low part.
+    pub exponent_low: f32,
+    /// m^(−beta) is a polynomial in r = m − center (of a bounded d: 4·(m − center)).
+    pub center: f32,
+    /// center^(−beta), so close to a float that rounding it does not count.
+    pub constant: f32,
+    /// Q in m^(−beta) = constant + r·Q(r).
+    pub coefficients: Vec<f32>,
+    /// What d can be.
+    pub range: FittedRange,
+    /// beta is an odd integer: the result takes d's sign.
+    pub odd: bool,
+}
+
+/// What d a fitted recipe knows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FittedRange {
+    /// d ≥ k ≥ 2^−50, and beta > 0.
+    Bounded {
+        /// Units of beta that are applied to the exponent one by one.
+        whole: u8,
+    },
+    /// Any d.
+    Any(Staging),
+}
+
+/// d^(−beta) for a large |beta|.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wide {
+    /// beta, high part.
+    pub beta_high: f32,
+    /// beta, low part.
+    pub beta_low: f32,
+    /// beta is an odd integer: the result takes d's sign.
+    pub odd: bool,
+}
+
+/// The largest |beta| taken in whole steps.
+const MAX_STEPPED: f64 = 4.0;
+/// The largest |beta| for which polynomials are fitted; beyond it they would be long, and their terms large.
+const MAX_FITTED: f64 = 6.0;
+/// Places looked at for the center of a fitted polynomial.
+const CENTERS: u32 = 160;
+/// What may be left of beta beside whole units, of a bounded d: 2^(−MAX_FRACTION·128) is a normal float.
+const MAX_FRACTION: f64 = 0.9;
+/// Beyond this the result is 0, x or ∞ for every f32, and products of beta could overflow.
+const MAX_BETA: f64 = 1e30;
+/// Exponents of d: with d ≥ k, and with any d, subnormal or 0.
+const BINADES: (f64, f64) = (128.0, 160.0);
+/// The largest exponent that a step of 2^n takes.
+const MAX_STEP: f64 = 120.0;
+/// The most steps: beyond 2^(3·120) times any float there is only 0 or ∞.
+const MAX_STAGES: f64 = 3.0;
+/// Relative error of 1 that is one half to one ulp.
+const ULP: f64 = 1.0 / (1u64 << 24) as f64;
+/// Error that the polynomial fitted for a beta may have: less than the roundings of its recipe.
+fn fit_target(beta: f64) -> f64 {
+    match beta.abs() {
+        ..=2.0 => 0.35 * ULP,
+        ..=3.5 => 0.8 * ULP,
+        ..=4.0 => 1.2 * ULP,
+        _ => 2.0 * ULP,
+    }
+}
+
+/// An estimate of d^(−¼) or d^(−½) from the bits of d: the magic number, the bits kept, and between which bounds
+/// g = d·y⁴ − 1 (d·y² − 1) then lies. `estimates_stay_within_their_range` goes through every mantissa.
+struct Estimate {
+    magic: u32,
+    cut: u32,
+    range: (f64, f64),
+}
+
+/// ¼: all bits are kept.
+const QUARTER: Estimate = Estimate { magic: 0x4f56_33d6, cut: u32::MAX, range: (-0.153_088, 0.078_383) };
+/// ½: twelve bits are kept.
+const HALF: Estimate = Estimate { magic: 0x5f36_39ea, cut: 0xffff_f000, range: (-0.076_85, 0.054_57) };
+/// ¾, from an estimate of d^(−¼): six bits are kept, so that y³ is exact.
+const THREE_QUARTERS: Estimate = Estimate { magic: 0x4f59_83d6, cut: 0xfffc_0000, range: (-0.163_83, 0.159_37) };
+
+impl Power {
+    /// The recipe for any beta but 0; `at_least_k`: d ≥ k ≥ 2^−50 is known.
+    pub(crate) fn new(beta: f64, at_least_k: bool) -> Self {
+        let integer = beta.fract() == 0.0;
+        let guard = if at_least_k {
+            Guard::AtLeastK
+        } else if integer && beta.abs() > MAX_STEPPED {
+            Guard::Magnitude
+        } else {
+            Guard::Any
+        };
+        let fraction = match beta.fract() {
+            _ if beta.abs() > MAX_FITTED => Fraction::Wide(Wide::new(beta)),
+            _ if beta.abs() > MAX_STEPPED => Fraction::Fitted(Fitted::new(beta, guard)),
+            0.0 => Fraction::None,
+            // The processor's root of −∞ is NaN, as torch's for these two; that of pow is ∞, as torch's for all others.
+            0.5 if beta == 0.5 && !at_least_k => Fraction::SquareRoot { divide: true },
+            0.5 => Fraction::Root(Root::new(2)),
+            -0.5 if beta == -0.5 || at_least_k => Fraction::SquareRoot { divide: false },
+            0.25 => Fraction::Root(Root::new(1)),
+            0.75 => Fraction::Root(Root::new(3)),
+            _ => Fraction::Fitted(Fitted::new(beta, guard)),
+        };
+        let whole = if fraction.is_whole_power() { 0 } else { beta.trunc() as i8 };
+        Self { whole, fraction, guard }
+    }
+
+    /// The recipe's largest error in ulp of the exact x·d^(−beta), for positive normal d and normal results.
+    #[must_use]
+    pub fn max_ulp(&self) -> f64 {
+        let steps = usize::from(self.whole.unsigned_abs());
+        match &self.fraction {
+            Fraction::None => steps as f64 - 0.5,
+            Fraction::SquareRoot { .. } => 1.5 + steps as f64,
+            Fraction::Root(root) => [2.5, 2.5, 2.6][usize::from(root.quarters) - 1] + 0.5 * steps as f64,
+            Fraction::Fitted(fitted) => fitted.max_ulp(),
+            Fraction::Wide(_) => 3.0,
+        }
+    }
+}
+
+impl Root {
+    fn new(quarters: u8) -> Self {
+        let (Estimate { magic, cut, range }, target) = match quarters {
+            1 => (QUARTER, ULP),
+            2 => (HALF, 0.6 * ULP),
+            _ => (THREE_QUARTERS, 0.7 * ULP),
+        };
+        let range = (1.0 + range.0, 1.0 + range.1);
+        let Fit { coefficients, .. } = fit::power(-f64::from(quarters) / 4.0, 1.0, range, target);
+        Self { quarters, magic, cut, coefficients }
+    }
+}
+
+impl Fraction {
+    /// Whether this is all of beta, so that no whole steps go before it.
+    fn is_whole_power(&self) -> bool {
+        matches!(self, Self::Fitted(_) | Self::Wide(_))
+    }
+}
+
+/// Whether beta is an odd integer.
+fn is_odd(beta: f64) -> bool {
+    beta.fract() == 0.0 && beta % 2.0 != 0.0
+}
+
+impl Staging {
+    fn new(beta: f64, guard: Guard) -> Self {
+        let reach = beta.abs() * if guard == Guard::AtLeastK { BINADES.0 } else { BINADES.1 };
+        let stages = (reach / MAX_STEP).ceil().clamp(1.0, MAX_STAGES);
+        let limit = stages * MAX_STEP / beta.abs();
+        let within = || ((-limit.min(126.0)).exp2() as f32, (limit.exp2() as f32).min(f32::MAX));
+        let range = (reach > MAX_STAGES * MAX_STEP).then(within);
+        Self { stages: stages as u8, range }
+    }
+}
+
+/// About which m the polynomial for m^(−beta) is made: where its terms hardly cancel (0.9 of [½, 1) for beta > 1), and where
+/// m^(−beta) happens to be a float almost exactly.
+fn center(beta: f64) -> f32 {
+    if beta <= 1.0 {
+        return 1.0;
+    }
+    let rounding = |center: f64| {
+        let power = center.powf(-beta);
+        ((power - f64::from(power as f32)) / power).abs()
+    };
+    let candidates = (0..CENTERS).map(|i| 0.875 + f64::from(i) / 4096.0);
+    candidates.min_by(|&a, &b| rounding(a).total_cmp(&rounding(b))).unwrap_or(1.0) as f32
+}
+
+impl Fitted {
+    fn new(beta: f64, guard: Guard) -> Self {
+        let bounded = guard == Guard::AtLeastK && beta > 0.0;
+        let (origin, interval) = if beta > 0.0 { (0.5f32, (0.5, 1.0)) } else { (1.0f32, (1.0, 2.0)) };
+        let center = center(beta);
+        let Fit { constant, mut coefficients, .. } = fit::power(-beta, f64::from(center), interval, fit_target(beta));
+        let (whole, range) = if bounded {
+            // Q of 4·r: the division by powers of 4 is exact.
+            let mut unit = 1.0;
+            for coefficient in &mut coefficients {
+                unit *= 4.0;
+                *coefficient /= unit;
+            }
+            let whole = (beta + 1.0 - MAX_FRACTION).floor();
+            (whole, FittedRange::Bounded { whole: whole as u8 })
+        } else {
+            (0.0, FittedRange::Any(Staging::new(beta, guard)))
+        };
+        let exponent = (whole - beta) / f64::from(1u32 << 23);
+        let exponent_high = exponent as f32;
+        let exponent_low = (exponent - f64::from(exponent_high)) as f32;
+        Self {
+            beta,
+            origin: origin.to_bits(),
+            exponent_high,
+            exponent_low,
+            center,
+            constant,
+            coefficients,
+            range,
+            odd: is_odd(beta),
+        }
+    }
+
+    fn max_ulp(&self) -> f64 {
+        match self.beta.abs() {
+            ..=2.0 => 3.3,
+            ..=3.5 => 4.0,
+            ..=4.0 => 4.5,
+            _ => 6.0,
+        }
+    }
+}
+
+impl Wide {
+    fn new(beta: f64) -> Self {
+        let odd = is_odd(beta);
+        let beta = beta.clamp(-MAX_BETA, MAX_BETA);
+        let beta_high = beta as f32;
+        Self { beta_high, beta_low: (beta - f64::from(beta_high)) as f32, odd }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every mantissa over the two or four binades in which an estimate repeats itself.
+    #[test]
+    fn estimates_stay_within_their_range() {
+        for (estimate, shift, power) in [(QUARTER, 2, 4), (HALF, 1, 2), (THREE_QUARTERS, 2, 4)] {
+            let one = 1.0f32.to_bits();
+            let (mut low, mut high) = (0.0f64, 0.0f64);
+            for bits in one..one + (1 << (23 + shift)) {
+                let y = f64::from(f32::from_bits((estimate.magic - (bits >> shift)) & estimate.cut));
+                let g = f64::from(f32::from_bits(bits)) * y.powi(power) - 1.0;
+                (low, high) = (low.min(g), high.max(g));
+            }
+            assert!(estimate.range.0 <= low && high <= estimate.range.1, "{low} … {high}");
+        }
+    }
+}
