@@ -27,7 +27,9 @@ def call(*command, **options):
     """Runs a command; its last lines of output are the reason if it fails. Returns what it printed."""
     command = [str(part) for part in command]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options
+        )
     except OSError as error:
         raise Unavailable(f"{command[0]}: {error.strerror}") from error
     if done.returncode != 0:
@@ -48,7 +50,9 @@ class Environment:
 
     def has(self, module):
         command = [str(self.python), "-c", f"import {module}"]
-        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+        return (
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+        )
 
     def pip(self, *packages):
         print(f"installing: {' '.join(packages)}", file=sys.stderr)
@@ -160,7 +164,7 @@ def cargo(manifest, *arguments):
     """Builds a Rust program and gives its path."""
     print(f"compiling: {manifest.parent.name} (cargo)", file=sys.stderr)
     command = ["cargo", *arguments, "--manifest-path", str(manifest), "--message-format", "json-render-diagnostics"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=manifest.parent)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=manifest.parent)
     programs = re.findall(r'"executable":"([^"]+)"', done.stdout)
     if done.returncode != 0 or not programs:
         raise Unavailable(f"cargo could not build {manifest.parent.name}")

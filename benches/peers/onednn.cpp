@@ -107,6 +107,17 @@ static std::string measure(std::istringstream &words, stream &s, std::map<std::s
     return "{\"ns\": " + std::to_string(best * 1e9) + ", \"runs\": " + std::to_string(runs) + "}";
 }
 
+static const char *isa() {
+    switch (get_effective_cpu_isa()) {
+        case cpu_isa::sse41: return "sse41";
+        case cpu_isa::avx: return "avx";
+        case cpu_isa::avx2:
+        case cpu_isa::avx2_vnni: return "avx2";
+        case cpu_isa::isa_default: return "default";
+        default: return "avx512";
+    }
+}
+
 int main(int argc, char **argv) {
     const bool blocked = argc > 1 && std::string(argv[1]) == "blocked";
     engine eng(engine::kind::cpu, 0);
@@ -118,7 +129,7 @@ int main(int argc, char **argv) {
             : v->cpu_runtime == DNNL_RUNTIME_SEQ             ? "sequential"
                                                              : "another runtime";
     std::cout << "{\"version\": \"" << v->major << '.' << v->minor << '.' << v->patch << "\", \"details\": \"" << runtime
-              << ", isa " << static_cast<int>(get_effective_cpu_isa()) << "\"}" << std::endl;
+              << ", isa " << isa() << "\"}" << std::endl;
     for (std::string line; std::getline(std::cin, line);) {
         std::istringstream words(line);
         std::string command, answer;

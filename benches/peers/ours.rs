@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["input", count, file] => write(file.as_ref(), &cases::input(count.parse()?))?,
         ["serve", ref options @ ..] => {
             let options = Options::parse(options)?;
-            let details = format!("{} thread(s)", options.executor.threads());
+            let details = format!("threads: {}", options.executor.threads());
             serve(env!("CARGO_PKG_VERSION"), &details, "preallocated", |case, x| options.prepare(case, x))?;
         }
         // `cargo bench` runs all benchmarks, this one too.

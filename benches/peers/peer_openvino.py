@@ -56,4 +56,8 @@ def implementation(compiled):
     return ", ".join(steps)
 
 
-serve(prepare, version=ov.get_version().split("-")[0], details=", ".join(f"{key} {value}" for key, value in CONFIG.items()))
+serve(
+    prepare,
+    version=ov.get_version().split("-")[0],
+    details=", ".join(f"{key} {value}" for key, value in CONFIG.items()),
+)

@@ -27,7 +27,7 @@ def prepare(case, alpha, x):
     layer = nn.LocalResponseNorm(case.size, alpha=alpha, beta=case.beta, k=case.k).eval()
     if COMPILED:
         scope = {"layer": layer}
-        exec("def forward(x):\n    return layer(x)", scope)  # noqa: S102: code of its own, hence a cache of its own
+        exec("def forward(x):\n    return layer(x)", scope)  # code of its own, hence a cache of its own
         layer = torch.compile(scope["forward"], dynamic=False, fullgraph=True)
     result = None
 
@@ -41,12 +41,15 @@ def prepare(case, alpha, x):
     def output():
         return (result.permute(0, 2, 3, 1) if case.layout == "nhwc" else result).contiguous().numpy()
 
-    notes = {"implementation": "inductor" if COMPILED else "mul, pad, avg_pool, pow, div", "output": "allocated by each call"}
+    notes = {
+        "implementation": "inductor" if COMPILED else "mul, pad, avg_pool, pow, div",
+        "output": "allocated by each call",
+    }
     return run, output, notes
 
 
 serve(
     prepare,
     version=torch.__version__,
-    details=f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} thread(s)",
+    details=f"{torch.backends.cpu.get_cpu_capability()}, threads: {torch.get_num_threads()}",
 )

@@ -14,7 +14,7 @@ STYLES = {
     "oneDNN": ("#0072B2", "s"),
     "oneDNN nChw16c": ("#56B4E9", "D"),
     "OpenVINO": ("#CC79A7", "^"),
-    "torch.compile": ("#E69F00", "P"),
+    "torch.compile": ("#E69F00", "p"),
     "torch eager": ("#E69F00", "x"),
     "onnxruntime": ("#009E73", "v"),
     "tract": ("#8C6D31", "<"),
@@ -24,14 +24,14 @@ STYLES = {
 OURS = ["#D55E00", "#A03000", "#6B1F00"]
 
 
-def write(folder, options, cases, about, records, failures):
+def write(folder, host, options, cases, about, records, failures):
     folder.mkdir(parents=True, exist_ok=True)
     for record in records:
         if "ns" in record:
             case = next(case for case in cases if case.id == record["case"])
             record["ns_per_element"] = record["ns"] / case.elements
     results = {
-        "machine": machine(),
+        "machine": host,
         "options": options,
         "peers": about,
         "cases": {case.id: vars(case) | {"alpha": case.alpha} for case in cases},
@@ -49,7 +49,9 @@ def machine():
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = dict((part.strip() for part in line.split(":", 1)) for line in lines if ":" in line)
     flags = cpu.get("flags", "").split()
-    version = lambda *command: subprocess.run(command, capture_output=True, text=True, cwd=REPO).stdout.strip()
+    version = lambda *command: subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=REPO
+    ).stdout.strip()
     return {
         "cpu": f"{cpu.get('model name', platform.machine())}, family {cpu.get('cpu family')}, model {cpu.get('model')}",
         "vectors": [flag for flag in ("avx2", "fma", "avx512f", "avx512vl") if flag in flags],
@@ -130,7 +132,9 @@ def markdown(results, cases):
     columns = merged(results)
     out += tables(results, by_key, columns, cases)
     if len(columns) < len(names):
-        doubled = ", ".join(f"{column} of {' and '.join(members)}" for column, members in columns.items() if members[1:])
+        doubled = ", ".join(
+            f"{column} of {' and '.join(members)}" for column, members in columns.items() if members[1:]
+        )
         out[1] += f" Of one library's versions the fastest counts: {doubled}."
         out += ["", "## Each version", *tables(results, by_key, {name: [name] for name in names}, cases)]
     out += ["", "## Versions and implementations", ""]
@@ -145,9 +149,10 @@ def markdown(results, cases):
             errors = [record["error_max"] for record in group if "error_max" in record]
             error = f"{max(errors):.0e}" if errors else ""
             peer = results["peers"][name]
-            out.append(
-                f"| {name} | {peer['version']} | {peer['details']} | {group[0]['output']} | {implementation}{where} | {error} |"
-            )
+            once = [name, peer["version"], peer["details"], group[0]["output"]]
+            if group[0] is not records[0]:
+                once = [""] * len(once)
+            out.append("| " + " | ".join([*once, implementation + where, error]) + " |")
     if results["failures"]:
         out += ["", "## What failed", ""] + [f"* {failure}" for failure in results["failures"]]
     return "\n".join(out) + "\n"
@@ -214,6 +219,10 @@ def plot(folder, results, cases):
     axes.grid(axis="x", which="minor", color="#F0F0F0", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    # Of the minor ticks only 2 and 5 are named.
+    few = lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else ""
+    axes.xaxis.set_minor_formatter(matplotlib.ticker.FuncFormatter(few))
+    axes.tick_params(axis="x", which="minor", labelsize=8, labelcolor="#555555")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     threads = results["options"]["threads"]

@@ -16,8 +16,8 @@ import threading
 from pathlib import Path
 
 import install
-from install import REPO, Environment, Unavailable
 from cases import CASES
+from install import REPO, Environment, Unavailable
 
 HERE = Path(__file__).resolve().parent
 # Seconds after which a contestant that does not answer is given up.
@@ -51,9 +51,12 @@ class Contestant:
         env = dict(os.environ, PEERS_THREADS=str(options.threads), TORCHINDUCTOR_CACHE_DIR=str(folder / "inductor"))
         for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
             env[variable] = str(options.threads)
-        pin = {options.cpu} if options.threads == 1 else os.sched_getaffinity(0)
         log = (folder / "log").joinpath(f"{name.replace(' ', '-')}.txt")
         log.parent.mkdir(exist_ok=True)
+        # A process starts where its parent is.
+        everywhere = os.sched_getaffinity(0)
+        if options.threads == 1:
+            os.sched_setaffinity(0, {options.cpu})
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.PIPE,
@@ -63,8 +66,8 @@ class Contestant:
             bufsize=1,
             env=env,
             cwd=folder,
-            preexec_fn=lambda: os.sched_setaffinity(0, pin),
         )
+        os.sched_setaffinity(0, everywhere)
         self.lines = queue.Queue()  # of what it printed; None: it ended
         threading.Thread(target=self._read, daemon=True).start()
         self.about = self._answer()
@@ -226,6 +229,7 @@ def main():
     chosen = {name for name in options.cases.split(",") if name}
     cases = [case for case in CASES if not chosen or case.id in chosen]
     failures = []
+    host = report.machine()
     ours = install.ours(options.threads)
     os.chdir(folder)
     install.call(ours, "input", max(case.elements for case in cases), "x.bin")
@@ -237,7 +241,7 @@ def main():
     measure(contestants, records, options, failures)
     for contestant in contestants:
         contestant.stop()
-    report.write(folder / (options.out or "results"), vars(options), cases, about, records, failures)
+    report.write(folder / (options.out or "results"), host, vars(options), cases, about, records, failures)
 
 
 if __name__ == "__main__":

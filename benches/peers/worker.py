@@ -48,7 +48,7 @@ def serve(prepare, **about):
                 break
         except Absent as reason:
             answer = {"absent": str(reason)}
-        except Exception as error:  # noqa: BLE001: a rival may raise anything, and the others go on
+        except Exception as error:  # a rival may raise anything, and the others go on
             answer = {"error": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
         print(json.dumps(answer), file=answers)
 
