@@ -34,7 +34,8 @@ def call(*command, **options):
         raise Unavailable(f"{command[0]}: {error.strerror}") from error
     if done.returncode != 0:
         last = " / ".join(done.stdout.strip().splitlines()[-3:])
-        raise Unavailable(f"`{' '.join(command[:6])} …` failed: {last}")
+        reason = f"`{' '.join(command[:6])} …` failed: {last}"
+        raise Unavailable(reason.replace(f"{REPO}/", ""))
     return done.stdout
 
 

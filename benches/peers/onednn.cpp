@@ -113,7 +113,6 @@ static const char *isa() {
         case cpu_isa::avx: return "avx";
         case cpu_isa::avx2:
         case cpu_isa::avx2_vnni: return "avx2";
-        case cpu_isa::isa_default: return "default";
         default: return "avx512";
     }
 }
