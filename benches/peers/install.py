@@ -40,10 +40,10 @@ def call(*command, **options):
 
 
 class Environment:
-    """The virtual Python environment in target/peers/venv."""
+    """A virtual Python environment in target/peers."""
 
-    def __init__(self, folder):
-        self.folder = folder / "venv"
+    def __init__(self, folder, name="venv"):
+        self.folder = folder / name
         self.python = self.folder / "bin" / "python"
         if not self.python.exists():
             print("installing: a Python environment", file=sys.stderr)
@@ -140,6 +140,19 @@ def onednn_pypi(environment, folder):
         environment.pip("onednn-cpu-gomp", "onednn-devel-cpu-gomp")
     flags = [f"-I{prefix / 'include'}", f"-L{prefix / 'lib'}", f"-Wl,-rpath,{prefix / 'lib'}"]
     return compile_onednn(folder / "onednn-pypi", flags)
+
+
+def onednn_sycl(folder):
+    """The newest oneDNN on PyPI, which is built for SYCL, and the command that runs our program for it."""
+    prefix = Environment(folder, "venv-sycl")
+    lib = prefix.folder / "lib"
+    if not list(lib.glob("libdnnl.so*")):
+        prefix.pip("onednn", "onednn-devel")
+    program = compile_onednn(
+        folder / "onednn-sycl", [f"-I{prefix.folder / 'include'}", f"-L{lib}", "-Wl,--allow-shlib-undefined"]
+    )
+    # Intel's OpenCL for processors, without which SYCL finds no device.
+    return ["env", f"LD_LIBRARY_PATH={lib}", f"OCL_ICD_FILENAMES={lib / 'libintelocl.so'}", program]
 
 
 def onednn_debian(folder):

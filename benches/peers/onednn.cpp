@@ -126,6 +126,7 @@ int main(int argc, char **argv) {
     const char *runtime = v->cpu_runtime == DNNL_RUNTIME_OMP ? "OpenMP"
             : v->cpu_runtime == DNNL_RUNTIME_TBB             ? "TBB"
             : v->cpu_runtime == DNNL_RUNTIME_SEQ             ? "sequential"
+            : v->cpu_runtime == DNNL_RUNTIME_SYCL            ? "SYCL"
                                                              : "another runtime";
     std::cout << "{\"version\": \"" << v->major << '.' << v->minor << '.' << v->patch << "\", \"details\": \"" << runtime
               << ", isa " << isa() << "\"}" << std::endl;

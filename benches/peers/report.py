@@ -77,8 +77,8 @@ def ours_of(results):
 
 # Columns of the short table: several peers that are one library in several versions share one, and the fastest counts.
 MERGED = {
-    "oneDNN": ["oneDNN", "oneDNN Debian"],
-    "oneDNN nChw16c": ["oneDNN nChw16c", "oneDNN Debian nChw16c"],
+    "oneDNN": ["oneDNN", "oneDNN Debian", "oneDNN SYCL"],
+    "oneDNN nChw16c": ["oneDNN nChw16c", "oneDNN Debian nChw16c", "oneDNN SYCL nChw16c"],
 }
 
 

@@ -37,6 +37,7 @@ def arguments():
     parser.add_argument("--peers", default="", help="only these, by their names in the table's header")
     parser.add_argument("--tract", action="store_true", help="tract as well (takes minutes to build)")
     parser.add_argument("--burn", action="store_true", help="burn as well (takes minutes to build)")
+    parser.add_argument("--onednn-sycl", action="store_true", help="PyPI's newest oneDNN as well (2 GB more)")
     parser.add_argument("--full-torch", action="store_true", help="torch with its CUDA packages (3 GB more)")
     parser.add_argument("--out", default="", help="the folder of the results, inside target/peers")
     return parser.parse_args()
@@ -135,6 +136,9 @@ def commands(options, environment, folder, ours):
     found["oneDNN nChw16c"] = lambda: [install.onednn_pypi(environment, folder), "blocked"]
     found["oneDNN Debian"] = lambda: [install.onednn_debian(folder), "plain"]
     found["oneDNN Debian nChw16c"] = lambda: [install.onednn_debian(folder), "blocked"]
+    if options.onednn_sycl:
+        found["oneDNN SYCL"] = lambda: [*install.onednn_sycl(folder), "plain"]
+        found["oneDNN SYCL nChw16c"] = lambda: [*install.onednn_sycl(folder), "blocked"]
     found["OpenVINO"] = openvino
     found["torch.compile"] = torch("compile")
     found["torch eager"] = torch()
