@@ -72,7 +72,8 @@ def size_of_cache(level):
 
 def ours_of(results):
     """The column that all others are compared to: lrn-jit with the widest vectors."""
-    return [name for name in results["peers"] if name.startswith("lrn-jit")][-1:]
+    timed = {record["peer"] for record in results["records"] if "ns" in record}
+    return [name for name in results["peers"] if name.startswith("lrn-jit") and name in timed][-1:]
 
 
 # Columns of the short table: several peers that are one library in several versions share one, and the fastest counts.

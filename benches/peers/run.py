@@ -148,7 +148,11 @@ def commands(options, environment, folder, ours):
             found[name] = lambda name=name: [install.crate(name, folder)]
     found["memcpy"] = lambda: [ours, "serve", "--memcpy"]
     chosen = {name for name in options.peers.split(",") if name}
-    return {name: ready for name, ready in found.items() if not chosen or name in chosen or name.startswith("lrn-jit")}
+    return {
+        name: ready
+        for name, ready in found.items()
+        if not chosen or name in chosen or name.startswith(("lrn-jit", "memcpy"))
+    }
 
 
 def start(options, environment, folder, ours, failures):
