@@ -1,5 +1,6 @@
 //! burn's side: answers run.py's lines (../README.md). LocalResponseNorm on the CPU backend flex.
 
+#[allow(dead_code, reason = "others use more of it")]
 #[path = "../../protocol.rs"]
 mod protocol;
 
@@ -38,7 +39,7 @@ impl Runner for Module {
     }
 
     fn output(&self) -> Vec<f32> {
-        self.y.clone().expect("it has run").into_data().to_vec().expect("f32")
+        self.y.clone().expect("it has run").into_data().try_to_vec::<f32>().expect("f32")
     }
 
     fn implementation(&self) -> String {

@@ -1,5 +1,6 @@
 //! tract's side: answers run.py's lines (../README.md). A model of one LRN, optimized as tract optimizes any.
 
+#[allow(dead_code, reason = "others use more of it")]
 #[path = "../../protocol.rs"]
 mod protocol;
 
