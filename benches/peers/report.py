@@ -104,12 +104,18 @@ def cell(results, by_key, names, case):
     if "ns" not in record:
         return "**wrong**" if "wrong" in record.get("error", "") else "fails"
     ns = record["ns_per_element"]
-    text = f"{ns:.3f}" if ns < 10 else f"{ns:.1f}"
+    text = ("~" if is_unsteady(record) else "") + (f"{ns:.3f}" if ns < 10 else f"{ns:.1f}")
     base = [by_key[key]["ns_per_element"] for own in ours_of(results) if "ns" in by_key.get(key := (own, case.id), {})]
     if base and names != ours_of(results):
         ratio = ns / base[0]
         text += f" ({ratio:.2f}×)" if ratio < 9.95 else f" ({ratio:.0f}×)"
     return text + (" ref" if is_reference(record) else "")
+
+
+def is_unsteady(record):
+    """Whether no second turn came near the fastest: the machine was busy, and the true time may be lower still."""
+    best = sorted(record["turns"])[:2]
+    return best[-1] > 1.1 * best[0]
 
 
 def is_reference(record):
@@ -126,6 +132,7 @@ def markdown(results, cases):
         f"{threads}, f32, ns per element, fastest call of {options['rounds']} rounds of {options['seconds']} s each.",
         f"In brackets: the time as a multiple of {', '.join(ours_of(results))}'s; below 1 the other one is faster.",
         "“ref”: by its own name not an optimized implementation. “–”: does not have this layout.",
+        "“~”: no second round came within 10 % of the fastest, so the machine was busy.",
         "",
         f"{host['cpu']}; {' '.join(host['vectors'])}; L2 {host['l2']}, L3 {host['l3']}; {host['rustc']}; "
         f"lrn-jit at {host['commit']}.",
