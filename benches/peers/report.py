@@ -29,7 +29,7 @@ def write(folder, host, options, cases, about, records, failures):
     for record in records:
         if "ns" in record:
             case = next(case for case in cases if case.id == record["case"])
-            record["ns_per_element"] = record["ns"] / case.elements
+            record["ns_per_element"] = record["ns"] / case.elements if case.id != "call" else record["ns"]
     results = {
         "machine": host,
         "options": options,
@@ -104,7 +104,7 @@ def cell(results, by_key, names, case):
     if "ns" not in record:
         return "**wrong**" if "wrong" in record.get("error", "") else "fails"
     ns = record["ns_per_element"]
-    text = ("~" if is_unsteady(record) else "") + (f"{ns:.3f}" if ns < 10 else f"{ns:.1f}")
+    text = ("~" if is_unsteady(record) else "") + (f"{ns:.3f}" if ns < 10 else f"{ns:.1f}" if ns < 100 else f"{ns:.0f}")
     base = [by_key[key]["ns_per_element"] for own in ours_of(results) if "ns" in by_key.get(key := (own, case.id), {})]
     if base and names != ours_of(results):
         ratio = ns / base[0]
@@ -178,6 +178,7 @@ def tables(results, by_key, columns, cases):
 
 
 def plot(folder, results, cases):
+    cases = [case for case in cases if case.id != "call"]
     import matplotlib
 
     matplotlib.use("svg")
