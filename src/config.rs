@@ -5,6 +5,7 @@ use crate::convention::{Convention, Window};
 use crate::element::Element;
 use crate::error::{BuildError, ConfigError};
 use crate::layer::{Backend, LocalResponseNorm};
+use crate::width::Width;
 
 /// The longest window: four of them still fit a signed index.
 pub(crate) const MAX_SIZE: usize = isize::MAX as usize / 4;
@@ -42,6 +43,7 @@ pub struct LrnConfig {
     boundary: Boundary,
     channel_axis: isize,
     backend: Option<Backend>,
+    width: Width,
 }
 
 impl LrnConfig {
@@ -57,6 +59,7 @@ impl LrnConfig {
             boundary: Boundary::Zero,
             channel_axis: 1,
             backend: None,
+            width: Width::Auto,
         }
     }
 
@@ -113,12 +116,19 @@ impl LrnConfig {
         self
     }
 
+    /// Insists on a width of the vectors of compiled code; the bits of results do not depend on it. Default
+    /// [`Width::Auto`]; a width that the host lacks is an error.
+    pub fn width(mut self, width: Width) -> Self {
+        self.width = width;
+        self
+    }
+
     /// Validates, compiles, and gives the layer.
     ///
     /// # Errors
     ///
     /// [`BuildError::Config`] for parameters that make no sense; [`BuildError::Compile`] only where
-    /// [`Backend::Jit`] was asked for and cannot be had.
+    /// [`Backend::Jit`] or a [`width`](Self::width) was asked for and cannot be had.
     pub fn build(&self) -> Result<LocalResponseNorm, BuildError> {
         self.build_for::<f32>()
     }
@@ -157,6 +167,13 @@ impl LrnConfig {
         if window.divisor == 0.0 {
             return Err(ConfigError::ZeroDivisor);
         }
+        let width = match (self.width, std::env::var_os(Width::VARIABLE)) {
+            (Width::Auto, Some(value)) => {
+                let name = value.to_string_lossy();
+                Width::from_name(&name).ok_or_else(|| ConfigError::WidthVariable { value: name.into_owned() })?
+            }
+            (width, _) => width,
+        };
         Ok(Parameters {
             size,
             alpha,
@@ -167,6 +184,7 @@ impl LrnConfig {
             boundary: self.boundary,
             channel_axis: self.channel_axis,
             backend: self.backend,
+            width,
         })
     }
 }
@@ -183,4 +201,5 @@ pub(crate) struct Parameters {
     pub(crate) boundary: Boundary,
     pub(crate) channel_axis: isize,
     pub(crate) backend: Option<Backend>,
+    pub(crate) width: Width,
 }

@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::width::Width;
+
 /// Parameters that no layer can be built from.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
@@ -34,6 +36,12 @@ pub enum ConfigError {
         /// The value given.
         value: f64,
     },
+    /// The environment asks for a width that does not exist.
+    #[error("the environment variable {} must be auto, 128, 256 or 512, got {value:?}", Width::VARIABLE)]
+    WidthVariable {
+        /// The variable's value.
+        value: String,
+    },
     /// A raw window divides alpha by zero.
     #[error("the divisor of a window must not be 0")]
     ZeroDivisor,
@@ -46,6 +54,14 @@ pub enum CompileError {
     /// This kind of processor is not compiled for.
     #[error("the host cannot run compiled kernels: {reason}")]
     UnsupportedHost {
+        /// What is missing.
+        reason: String,
+    },
+    /// The vectors asked for are not to be had.
+    #[error("the host has no {width}-bit vectors: {reason}")]
+    UnsupportedWidth {
+        /// The width asked for.
+        width: Width,
         /// What is missing.
         reason: String,
     },

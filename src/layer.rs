@@ -13,6 +13,7 @@ use crate::executor::{Executor, Serial};
 use crate::forward::OnExecutor;
 use crate::generic::Generic;
 use crate::interpreter::Interpreter;
+use crate::jit::host::{self, Vectors};
 use crate::jit::{self, JitEngine, Key};
 use crate::plan::Plan;
 use crate::reference::Reference;
@@ -76,6 +77,7 @@ pub struct LocalResponseNorm<E: Element = f32> {
 struct Shared {
     parameters: Parameters,
     plan: Arc<Plan>,
+    vectors: Vectors,
     engine: Engine,
     report: BackendReport,
 }
@@ -98,15 +100,21 @@ impl LocalResponseNorm {
 
 impl<E: Element> LocalResponseNorm<E> {
     pub(crate) fn from_parameters(parameters: Parameters) -> Result<Self, BuildError> {
-        let key = Key::new(&parameters);
+        // A width that was asked for must be there, whatever runs in the end.
+        let vectors = host::vectors(parameters.width)?;
+        let key = Key::new(&parameters, vectors);
         // Live code of the same parameters has its plan, with all polynomials fitted.
         let live = JitEngine::live(&key);
         let plan = live.as_ref().map_or_else(|| Arc::new(Plan::new(&parameters)), |engine| Arc::clone(engine.plan()));
         let asked = |backend| BackendReport { backend, reason: "asked for".into() };
-        let compile = || JitEngine::shared(key, &plan).map(Engine::Jit);
+        let compile = || JitEngine::shared(key, &plan);
         let interpret = || Engine::Tiles(Box::new(Interpreter::new(Arc::clone(&plan))));
         let (engine, report) = match parameters.backend {
-            Some(Backend::Jit) => (compile()?, asked(Backend::Jit)),
+            Some(Backend::Jit) => {
+                let engine = compile()?;
+                let reason = format!("asked for; {}", engine.describe());
+                (Engine::Jit(engine), BackendReport { backend: Backend::Jit, reason })
+            }
             Some(Backend::Interpreter) => (interpret(), asked(Backend::Interpreter)),
             Some(backend @ (Backend::Generic | Backend::GenericPowf)) => {
                 let generic = Generic::new(&parameters, backend == Backend::Generic);
@@ -116,11 +124,14 @@ impl<E: Element> LocalResponseNorm<E> {
                 (Engine::Tiles(Box::new(Reference::new(parameters.clone()))), asked(Backend::Reference))
             }
             None => match compile() {
-                Ok(engine) => (engine, BackendReport { backend: Backend::Jit, reason: jit::host_description() }),
+                Ok(engine) => {
+                    let reason = engine.describe();
+                    (Engine::Jit(engine), BackendReport { backend: Backend::Jit, reason })
+                }
                 Err(error) => (interpret(), BackendReport { backend: Backend::Interpreter, reason: error.to_string() }),
             },
         };
-        let shared = Arc::new(Shared { parameters, plan, engine, report });
+        let shared = Arc::new(Shared { parameters, plan, vectors, engine, report });
         Ok(Self { shared, element: PhantomData })
     }
 
@@ -175,7 +186,7 @@ impl<E: Element> LocalResponseNorm<E> {
     /// The intermediate code that the code generator makes of the plan (Cranelift's CLIF), for any host.
     #[must_use]
     pub fn clif(&self) -> String {
-        jit::clif(&self.shared.plan)
+        jit::clif(&self.shared.plan, self.shared.vectors)
     }
 
     /// The machine instructions of the plan's main kernel on this host, as text. Compiles them anew.
@@ -184,7 +195,7 @@ impl<E: Element> LocalResponseNorm<E> {
     ///
     /// [`CompileError`] where the host is not one that code is generated for.
     pub fn assembly(&self) -> Result<String, CompileError> {
-        jit::assembly(&self.shared.plan)
+        jit::assembly(&self.shared.plan, self.shared.vectors)
     }
 
     /// The same layer on another executor, for calls that are to use the host's threads.

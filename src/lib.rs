@@ -61,6 +61,7 @@ pub mod plan;
 mod reference;
 mod tensor;
 mod tile;
+mod width;
 
 pub use config::{Boundary, LrnConfig};
 pub use convention::{Convention, Window};
@@ -72,6 +73,7 @@ pub use executor::{Executor, Serial};
 pub use forward::OnExecutor;
 pub use layer::{Backend, BackendReport, LocalResponseNorm};
 pub use plan::Plan;
+pub use width::Width;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

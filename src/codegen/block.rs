@@ -44,12 +44,12 @@ pub(super) fn emit(
     channels: usize,
     builder: &mut FunctionBuilder<'_>,
     constants: &mut ConstantTable,
-    Arguments { rows, constants: table, begin, end }: Arguments,
+    Arguments { rows, constants: table, end }: Arguments,
     lanes: u32,
 ) {
     let inputs = input_rows(plan, channels);
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
-    for_each_vector(builder, (begin, end, step), |builder, offset| {
+    for_each_vector(builder, (None, end, step), |builder, offset| {
         let mut sums = PartialSums::new(input_rows(plan, 1));
         let row = |row| Operand::Row { rows, row, offset };
         let mut channel = 0;

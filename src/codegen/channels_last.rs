@@ -11,7 +11,7 @@
 //! for each slab:  for each vector of its elements:  y = normalize(x, Σ taps)
 //! ```
 //!
-//! `begin` and `end` are bytes of a slab.
+//! The kernel's bytes are those of a slab.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -35,16 +35,14 @@ pub(super) fn emit(
     plan: &Plan,
     builder: &mut FunctionBuilder<'_>,
     constants: &mut ConstantTable,
-    Arguments { rows, constants: table, begin, end }: Arguments,
+    Arguments { rows, constants: table, end }: Arguments,
     lanes: u32,
 ) {
     let taps = plan.before + 1 + plan.after;
     let [slab_bytes, padded_bytes, count] = [2, 3, 4].map(|place| row(builder, rows, taps + place));
     let vector = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     let group = vector * group_vectors(plan);
-    let span = builder.ins().isub(end, begin);
-    let whole = builder.ins().band_imm_s(span, -group);
-    let middle = builder.ins().iadd(begin, whole);
+    let middle = builder.ins().band_imm_s(end, -group);
 
     let (slab, done) = (builder.create_block(), builder.create_block());
     let [start, padded, left] = [I64; 3].map(|ty| builder.append_block_param(slab, ty));
@@ -52,7 +50,7 @@ pub(super) fn emit(
     let any = builder.ins().icmp_imm_u(IntCC::NotEqual, count, 0);
     builder.ins().brif(any, slab, &[zero.into(), zero.into(), count.into()], done, &[]);
     builder.switch_to_block(slab);
-    let mut vectors = |builder: &mut FunctionBuilder<'_>, range: (Value, Value), grouped: bool| {
+    let mut vectors = |builder: &mut FunctionBuilder<'_>, range: (Option<Value>, Value), grouped: bool| {
         let step = if grouped { group } else { vector };
         for_each_vector(builder, (range.0, range.1, step), |builder, offset| {
             let offsets = (builder.ins().iadd(start, offset), builder.ins().iadd(padded, offset));
@@ -64,8 +62,8 @@ pub(super) fn emit(
             }
         });
     };
-    vectors(builder, (begin, middle), true);
-    vectors(builder, (middle, end), false);
+    vectors(builder, (None, middle), true);
+    vectors(builder, (Some(middle), end), false);
     let start = builder.ins().iadd(start, slab_bytes);
     let padded = builder.ins().iadd(padded, padded_bytes);
     let left = builder.ins().iadd_imm_s(left, -1);

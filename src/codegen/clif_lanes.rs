@@ -5,7 +5,7 @@
 //! pool lies behind the code.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::types::{F32, I32, I64};
+use cranelift_codegen::ir::types::{F32X4, I32X4, I64};
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::FunctionBuilder;
 
@@ -68,6 +68,7 @@ pub(crate) struct ClifLanes<'a, 'b, const K: usize> {
     constants: &'a mut ConstantTable,
     /// Address of the constants.
     table: Value,
+    /// f32 of a vector of the code as it will run. Cranelift's vectors have 4 (`jit/lift.rs` makes more of them).
     lanes: u32,
 }
 
@@ -87,16 +88,16 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
     }
 
     pub(crate) fn float_type(&self) -> Type {
-        F32.by(self.lanes).expect("a power of two of lanes")
+        F32X4
     }
 
     fn bits_type(&self) -> Type {
-        I32.by(self.lanes).expect("a power of two of lanes")
+        I32X4
     }
 
-    /// Bytes of a vector.
+    /// Bytes from one vector to the next: of the code as it will run.
     pub(crate) fn bytes(&self) -> i64 {
-        i64::from(self.float_type().bytes())
+        i64::from(self.lanes) * size_of::<f32>() as i64
     }
 
     /// The vector at `address`.
@@ -175,13 +176,11 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
         })
     }
 
-    fn select(&mut self, condition: FloatCC, a: Group<K>, b: Group<K>) -> Group<K> {
-        let ty = self.float_type();
-        self.zip(ty, a, b, |lanes, a, b| {
-            let mask = lanes.builder.ins().fcmp(condition, a, b);
-            let mask = lanes.cast(ty, mask);
-            lanes.builder.ins().bitselect(mask, a, b)
-        })
+    /// less < more ? a : b
+    fn select(&mut self, less: Value, more: Value, a: Value, b: Value) -> Value {
+        let mask = self.builder.ins().fcmp(FloatCC::LessThan, less, more);
+        let mask = self.cast(F32X4, mask);
+        self.builder.ins().bitselect(mask, a, b)
     }
 }
 
@@ -268,11 +267,14 @@ impl<const K: usize> Lanes for ClifLanes<'_, '_, K> {
     }
 
     fn min(&mut self, a: Group<K>, b: Group<K>) -> Group<K> {
-        self.select(FloatCC::LessThan, a, b)
+        let ty = self.float_type();
+        self.zip(ty, a, b, |lanes, a, b| lanes.select(a, b, a, b))
     }
 
     fn max(&mut self, a: Group<K>, b: Group<K>) -> Group<K> {
-        self.select(FloatCC::GreaterThan, a, b)
+        // b < a, not a > b: this is what becomes maxps.
+        let ty = self.float_type();
+        self.zip(ty, a, b, |lanes, a, b| lanes.select(b, a, a, b))
     }
 
     fn to_bits(&mut self, a: Group<K>) -> Group<K> {

@@ -30,12 +30,12 @@ pub(super) fn row(builder: &mut FunctionBuilder<'_>, rows: Value, index: usize) 
 pub(super) fn emit_accumulate(
     builder: &mut FunctionBuilder<'_>,
     constants: &mut ConstantTable,
-    Arguments { rows, constants: table, begin, end }: Arguments,
+    Arguments { rows, constants: table, end }: Arguments,
     lanes: u32,
 ) {
     let [start, x, x_step, sums, sums_step, count] = [0, 1, 2, 3, 4, 5].map(|index| row(builder, rows, index));
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
-    for_each_vector(builder, (begin, end, step), |builder, offset| {
+    for_each_vector(builder, (None, end, step), |builder, offset| {
         let ty = ClifLanes::<1>::new(builder, constants, table, lanes).float_type();
         let start = builder.ins().iadd(start, offset);
         let x = builder.ins().iadd(x, offset);
@@ -65,7 +65,7 @@ pub(super) fn emit_combine(
     plan: &Plan,
     builder: &mut FunctionBuilder<'_>,
     constants: &mut ConstantTable,
-    Arguments { rows, constants: table, begin, end }: Arguments,
+    Arguments { rows, constants: table, end }: Arguments,
     lanes: u32,
 ) {
     let Formula::Normalize { a, k, power, .. } = &plan.formula else {
@@ -73,7 +73,7 @@ pub(super) fn emit_combine(
     };
     let [x, suffix, prefix, total, turns, y] = [0, 1, 2, 3, 4, 5].map(|index| row(builder, rows, index));
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
-    for_each_vector(builder, (begin, end, step), |builder, offset| {
+    for_each_vector(builder, (None, end, step), |builder, offset| {
         let [x, suffix, prefix, total, y] =
             [x, suffix, prefix, total, y].map(|start| builder.ins().iadd(start, offset));
         let mut lanes = ClifLanes::<1>::new(builder, constants, table, lanes);

@@ -1,7 +1,8 @@
 //! The code generator: a [`Plan`] becomes CLIF.
 //!
-//! Every kernel has one signature, `fn(rows, constants, begin, end)`: `rows` is an array of addresses, `constants` the
-//! table of [`clif_lanes`], and the kernel works on the bytes from `begin` to `end` of every row, a whole number of vectors.
+//! Every kernel has one signature, `fn(rows, constants, bytes)`: `rows` is an array of addresses, `constants` the table of
+//! [`clif_lanes`], and the kernel works on that many bytes of every row, a vector at least. The last vector overlaps the one
+//! before it where they are no whole number of vectors.
 //! What a row is, how many there are, and what lies beyond the edges is the driver's business (`jit/drive.rs`), so code
 //! never depends on a tensor's shape. What is computed is in `arithmetic/`; only loops, addresses and constants are here.
 //!
@@ -51,14 +52,14 @@ pub(crate) struct Source {
 struct Arguments {
     rows: Value,
     constants: Value,
-    begin: Value,
+    /// Bytes of a row.
     end: Value,
 }
 
-/// Emits `kernel` for a plan with vectors of `lanes` f32.
+/// Emits `kernel` for a plan, for vectors of `lanes` f32.
 pub(crate) fn generate(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig) -> Source {
     let mut signature = Signature::new(config.default_call_conv);
-    signature.params.extend([AbiParam::new(I64); 4]);
+    signature.params.extend([AbiParam::new(I64); 3]);
     let mut function = Function::with_name_signature(UserFuncName::user(0, 0), signature);
     let mut context = FunctionBuilderContext::new();
     let mut constants = ConstantTable::default();
@@ -66,8 +67,8 @@ pub(crate) fn generate(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFr
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
-    let &[rows, table, begin, end] = builder.block_params(entry) else { unreachable!("four parameters were declared") };
-    let arguments = Arguments { rows, constants: table, begin, end };
+    let &[rows, table, end] = builder.block_params(entry) else { unreachable!("three parameters were declared") };
+    let arguments = Arguments { rows, constants: table, end };
     match kernel {
         Kernel::Block { channels } => block::emit(plan, channels, &mut builder, &mut constants, arguments, lanes),
         Kernel::ChannelsLast => channels_last::emit(plan, &mut builder, &mut constants, arguments, lanes),
@@ -80,20 +81,35 @@ pub(crate) fn generate(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFr
     Source { function, constants }
 }
 
-/// Emits a loop over the offsets from `begin` to `end` in steps of `step` bytes; what follows is emitted behind it.
+/// Emits a loop over the offsets from `begin` to `end` in steps of `step` bytes; what follows is emitted behind it. The last
+/// offset is `end` − `step`, however far that is from the one before. Without a `begin` the first is 0.
 fn for_each_vector(
     builder: &mut FunctionBuilder<'_>,
-    (begin, end, step): (Value, Value, i64),
+    (begin, end, step): (Option<Value>, Value, i64),
     body: impl FnOnce(&mut FunctionBuilder<'_>, Value),
 ) {
     let (head, done) = (builder.create_block(), builder.create_block());
     let offset = builder.append_block_param(head, I64);
-    let more = builder.ins().icmp(IntCC::UnsignedLessThan, begin, end);
-    builder.ins().brif(more, head, &[begin.into()], done, &[]);
+    let last = builder.ins().iadd_imm_s(end, -step);
+    if let Some(begin) = begin {
+        let any = builder.ins().icmp(IntCC::UnsignedLessThan, begin, end);
+        let first = earlier(builder, begin, last);
+        builder.ins().brif(any, head, &[first.into()], done, &[]);
+    } else {
+        let first = builder.ins().iconst(I64, 0);
+        builder.ins().brif(end, head, &[first.into()], done, &[]);
+    }
     builder.switch_to_block(head);
     body(builder, offset);
+    let more = builder.ins().icmp(IntCC::UnsignedLessThan, offset, last);
     let next = builder.ins().iadd_imm_s(offset, step);
-    let more = builder.ins().icmp(IntCC::UnsignedLessThan, next, end);
+    let next = earlier(builder, next, last);
     builder.ins().brif(more, head, &[next.into()], done, &[]);
     builder.switch_to_block(done);
+}
+
+/// The smaller of two offsets.
+fn earlier(builder: &mut FunctionBuilder<'_>, a: Value, b: Value) -> Value {
+    let less = builder.ins().icmp(IntCC::UnsignedLessThan, a, b);
+    builder.ins().select(less, a, b)
 }

@@ -6,7 +6,7 @@
 use std::ptr;
 
 use super::JitEngine;
-use super::drive::{Scratch, VECTOR, call};
+use super::drive::Scratch;
 use crate::geometry::Geometry;
 use crate::tensor::Part;
 
@@ -21,8 +21,8 @@ impl JitEngine {
         let positions = part.positions();
         let slab = channels * inner;
         let (input, output, in_place) = part.pointers_in_place();
-        let whole_vectors = slab.is_multiple_of(VECTOR);
-        let kernel = self.channels_last().filter(|_| slab >= VECTOR && (whole_vectors || !in_place));
+        let whole_vectors = slab.is_multiple_of(self.lanes());
+        let kernel = self.channels_last().filter(|_| slab >= self.lanes() && (whole_vectors || !in_place));
         let (first, last) = (positions.start.div_ceil(inner), positions.end / inner);
         let Some(kernel) = kernel.filter(|_| first < last) else {
             return self.packed(part, positions, scratch);
@@ -60,7 +60,7 @@ impl JitEngine {
             scratch.rows.extend(counts);
             // SAFETY: tap `t` of the last element of the last slab is the last element of its padded copy. An element of
             // y is written after the same element of x is read; only out of place is one written twice.
-            unsafe { call(kernel, &scratch.rows, slab) };
+            unsafe { kernel.call(&scratch.rows, slab) };
         }
         // The slabs that begin or end elsewhere.
         for rest in [positions.start..first * inner, last * inner..positions.end] {

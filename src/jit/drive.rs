@@ -4,7 +4,7 @@
 //! rows are contiguous; otherwise (in place, channels last, stretches shorter than a vector) columns are packed into a small
 //! scratch tile, worked on there and unpacked. So input and output of a kernel never overlap, and:
 //!
-//! * the last vector of a stretch overlaps the one before it and writes the same bits again;
+//! * the last vector of a stretch may overlap the one before it and write the same bits again;
 //! * the last block of channels overlaps the one before it, likewise;
 //! * taps beyond the edges read a row of zeros, or the rows at the other end of the ring.
 //!
@@ -14,18 +14,15 @@ use std::ops::Range;
 use std::ptr;
 
 use super::JitEngine;
-use super::host::LANES;
 use super::kernel::CompiledKernel;
 use crate::arithmetic::cumulative::{Schedule, Step, schedule};
 use crate::codegen::block::{block_channels, input_rows};
 use crate::codegen::clif_lanes::Slot;
 use crate::tensor::Part;
 
-/// f32 of a vector.
-pub(super) const VECTOR: usize = LANES as usize;
 /// Columns of one call of a block kernel: as far as a row of zeros reaches.
 const SWEEP: usize = 4096;
-/// Columns that are added to the last stretch rather than left alone, less than a vector.
+/// Columns that are added to the last stretch rather than left alone, less than a vector of any width.
 const REST: usize = 16;
 static ZEROS: [f32; SWEEP + REST] = [0.0; SWEEP + REST];
 /// f32 of a packed tile: with its result, some of a second-level cache.
@@ -64,7 +61,7 @@ impl JitEngine {
         let geometry = part.geometry();
         let positions = part.positions();
         let mut scratch = Scratch::default();
-        if geometry.inner < VECTOR {
+        if geometry.inner < self.lanes() {
             return self.slabs(part, &mut scratch);
         }
         let Some((input, output)) = part.pointers() else {
@@ -74,7 +71,7 @@ impl JitEngine {
         while position < positions.end {
             let (outer, s) = (position / geometry.inner, position % geometry.inner);
             let width = (geometry.inner - s).min(positions.end - position);
-            if width < VECTOR {
+            if width < self.lanes() {
                 self.packed(part, position..position + width, &mut scratch);
             } else {
                 let first = outer * geometry.channels * geometry.inner + s;
@@ -104,7 +101,7 @@ impl JitEngine {
                 input: Rows { start: tile.as_ptr(), stride },
                 output: Rows { start: result.as_mut_ptr(), stride },
                 channels,
-                width: columns.len().next_multiple_of(VECTOR),
+                width: columns.len().next_multiple_of(self.lanes()),
             };
             // SAFETY: both tiles hold `channels` rows of `stride` ≥ `width` elements; they are two vectors.
             unsafe { self.plane(plane, scratch) };
@@ -118,7 +115,7 @@ impl JitEngine {
     ///
     /// The rows of input and output are readable and writable over `width` elements, and do not overlap one another.
     unsafe fn plane(&self, plane: Plane, scratch: &mut Scratch) {
-        debug_assert!(plane.width >= VECTOR);
+        debug_assert!(plane.width >= self.lanes());
         // SAFETY: passed on.
         unsafe {
             match &self.accumulate {
@@ -161,7 +158,7 @@ impl JitEngine {
                     scratch.rows.push(target.cast_const().cast());
                 }
                 // SAFETY: every row is valid over `span` columns: zeros and spare rows hold the longest stretch.
-                unsafe { call(kernel, &scratch.rows, span) };
+                unsafe { kernel.call(&scratch.rows, span) };
             }
             channel += block;
         }
@@ -210,7 +207,7 @@ impl JitEngine {
                 };
                 // SAFETY: every row is valid over the stretch: a scratch row is `stride` long, and the schedule stays
                 // within its rows and the channels.
-                unsafe { call(kernel, rows, columns.len()) };
+                unsafe { kernel.call(rows, columns.len()) };
             }
         }
     }
@@ -221,25 +218,6 @@ fn stretches(width: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
     let count = if width < most + REST { 1 } else { (width - (REST - 1)).div_ceil(most) };
     (0..count).map(move |i| i * most..if i + 1 == count { width } else { (i + 1) * most })
 }
-
-/// Calls a kernel on `span` columns, at least a vector: the last vector may overlap the one before it.
-///
-/// # Safety
-///
-/// As [`CompiledKernel::call`], over `span` elements of each row.
-pub(super) unsafe fn call(kernel: &CompiledKernel, rows: &[*const u8], span: usize) {
-    let bytes = |elements: usize| elements * size_of::<f32>();
-    let whole = span / VECTOR * VECTOR;
-    // SAFETY: passed on; `whole` and the last vector lie within `span`.
-    unsafe {
-        kernel.call(rows, 0, bytes(whole));
-        if whole < span {
-            kernel.call(rows, bytes(span - VECTOR), bytes(span));
-        }
-    }
-}
-
-const _: () = assert!(VECTOR <= REST);
 
 #[cfg(test)]
 mod tests {
@@ -252,10 +230,7 @@ mod tests {
                 let mut next = 0;
                 for stretch in stretches(width, most) {
                     assert_eq!(stretch.start, next);
-                    assert!(
-                        stretch.len() < most + REST && (stretch.len() >= VECTOR || width < VECTOR),
-                        "{width} {most}"
-                    );
+                    assert!(stretch.len() < most + REST && (stretch.len() >= REST || width < REST), "{width} {most}");
                     next = stretch.end;
                 }
                 assert_eq!(next, width);

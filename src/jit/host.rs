@@ -1,4 +1,5 @@
-//! The machine code is made for: its ISA with a pinned set of features, and vectorized dispatch for ordinary Rust.
+//! The machine code is made for: its ISA with a pinned set of features, how wide its vectors can be, and vectorized dispatch
+//! for ordinary Rust.
 
 use std::sync::OnceLock;
 
@@ -6,10 +7,82 @@ use cranelift_codegen::isa::{self, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, Triple};
 
+use super::lift::Target;
 use crate::error::CompileError;
+use crate::width::Width;
 
-/// f32 lanes of a vector of compiled code.
-pub(crate) const LANES: u32 = 4;
+/// What the vectors of compiled code are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Vectors {
+    /// 128 bits, as Cranelift compiles them.
+    Narrow,
+    /// Lifted.
+    Wide(Target),
+}
+
+impl Vectors {
+    /// f32 of a vector.
+    pub(crate) fn lanes(self) -> u32 {
+        match self {
+            Self::Narrow => 4,
+            Self::Wide(Target::Vex256 | Target::Evex256) => 8,
+            Self::Wide(Target::Evex512) => 16,
+        }
+    }
+
+    /// Bits, and the instruction set.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::Narrow if cfg!(target_arch = "x86_64") => "128-bit vectors (AVX2)",
+            Self::Narrow => "128-bit vectors",
+            Self::Wide(Target::Vex256) => "256-bit vectors (AVX2)",
+            Self::Wide(Target::Evex256) => "256-bit vectors (AVX-512 VL)",
+            Self::Wide(Target::Evex512) => "512-bit vectors (AVX-512)",
+        }
+    }
+}
+
+/// The vectors for a width that was asked for.
+pub(crate) fn vectors(width: Width) -> Result<Vectors, CompileError> {
+    let has = features();
+    let lacks =
+        |feature: &str| Err(CompileError::UnsupportedWidth { width, reason: format!("the processor lacks {feature}") });
+    match width {
+        Width::Auto if has.avx512 && has.vbmi2 => Ok(Vectors::Wide(Target::Evex512)),
+        Width::Auto | Width::W256 if has.avx512 => Ok(Vectors::Wide(Target::Evex256)),
+        Width::Auto | Width::W256 if has.avx2 => Ok(Vectors::Wide(Target::Vex256)),
+        Width::Auto | Width::W128 => Ok(Vectors::Narrow),
+        Width::W256 => lacks("AVX2"),
+        Width::W512 if has.avx512 => Ok(Vectors::Wide(Target::Evex512)),
+        Width::W512 => lacks("AVX-512 (F, DQ and VL)"),
+    }
+}
+
+/// What decides about widths.
+#[derive(Default)]
+struct Features {
+    avx2: bool,
+    /// F, DQ and VL.
+    avx512: bool,
+    /// The second generation of AVX-512.
+    vbmi2: bool,
+}
+
+#[cfg(target_arch = "x86_64")]
+fn features() -> Features {
+    Features {
+        avx2: std::arch::is_x86_feature_detected!("avx2"),
+        avx512: std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512dq")
+            && std::arch::is_x86_feature_detected!("avx512vl"),
+        vbmi2: std::arch::is_x86_feature_detected!("avx512vbmi2"),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn features() -> Features {
+    Features::default()
+}
 
 /// What of x86-64 the code generator may use, whatever else the host has: instruction choice must not vary.
 const X86_FEATURES: [&str; 7] = ["has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_avx", "has_avx2", "has_fma"];

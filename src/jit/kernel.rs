@@ -5,20 +5,24 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CompileError as CodegenError, Context};
 use cranelift_jit::{JITBuilder, JITModule, SystemMemoryProvider};
 use cranelift_module::{Module, ModuleError};
 
-use super::host;
+use super::host::{self, Vectors};
+use super::lift::{Refusal, TABLE, disassemble, lift};
 use crate::codegen::clif_lanes::Slot;
-use crate::codegen::{self, Kernel, Source};
+use crate::codegen::{self, ConstantTable, Kernel, Source};
 use crate::error::CompileError;
 use crate::plan::Plan;
 
-/// `rows`, `constants`, `begin`, `end`: see [`codegen`].
-type Entry = unsafe extern "C" fn(*const *const u8, *const Slot, usize, usize);
+/// `rows`, `constants`, `bytes`: see [`codegen`].
+type Entry = unsafe extern "C" fn(*const *const u8, *const Slot, usize);
+
+/// Where code begins: a cache line.
+const ALIGNMENT: u64 = 64;
 
 /// Machine code that can be called, and the constants it reads.
 pub(crate) struct CompiledKernel {
@@ -26,6 +30,10 @@ pub(crate) struct CompiledKernel {
     module: Option<JITModule>,
     entry: Entry,
     constants: Box<[Slot]>,
+    /// f32 of a vector.
+    lanes: usize,
+    /// Why the code is 128 bits wide although more was asked for.
+    refusal: Option<Refusal>,
 }
 
 // SAFETY: after construction the module is not touched until `drop`, which has it alone; code and constants are read-only.
@@ -36,37 +44,59 @@ const _: fn() = || {
 };
 
 impl CompiledKernel {
-    /// Generates and compiles a kernel for the host.
-    pub(crate) fn new(plan: &Plan, kernel: Kernel) -> Result<Self, CompileError> {
-        let isa = host::isa()?;
-        let source = codegen::generate(plan, kernel, host::LANES, isa.frontend_config());
+    /// Generates and compiles a kernel for the host. Code that cannot be lifted to `vectors` is 128 bits wide.
+    pub(crate) fn new(plan: &Plan, kernel: Kernel, vectors: Vectors) -> Result<Self, CompileError> {
         // Cranelift panics on its own defects, and where the system refuses a memory barrier.
-        catch_unwind(AssertUnwindSafe(|| Self::compile(source)))
-            .unwrap_or_else(|_| Err(CompileError::Internal { reason: "the compiler panicked".into() }))
+        let compile = |vectors, refusal| {
+            catch_unwind(AssertUnwindSafe(|| Self::compile(plan, kernel, vectors, refusal)))
+                .unwrap_or_else(|_| Err(CompileError::Internal { reason: "the compiler panicked".into() }))
+        };
+        match compile(vectors, None)? {
+            Ok(kernel) => Ok(kernel),
+            // The step from vector to vector is in the code: it has to be generated anew.
+            Err(refusal) => match compile(Vectors::Narrow, Some(refusal))? {
+                Ok(kernel) => Ok(kernel),
+                Err(Refusal(reason)) => Err(CompileError::Internal { reason }),
+            },
+        }
     }
 
-    fn compile(Source { function, constants }: Source) -> Result<Self, CompileError> {
-        let isa = host::isa()?.clone();
-        let mut builder = JITBuilder::with_isa(isa, cranelift_module::default_libcall_names());
+    fn compile(
+        plan: &Plan,
+        kernel: Kernel,
+        vectors: Vectors,
+        refusal: Option<Refusal>,
+    ) -> Result<Result<Self, Refusal>, CompileError> {
+        let isa = host::isa()?;
+        let (code, constants) = match machine_code(plan, kernel, vectors, &**isa)? {
+            Ok(code) => code,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let mut builder = JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names());
         builder.memory_provider(Box::new(SystemMemoryProvider::new()));
         let mut module = Unfinished(Some(JITModule::new(builder)));
-        let entry = module.define(function)?;
+        let entry = module.define(&code)?;
         // SAFETY: the code at `entry` was generated with `Entry`'s signature and the host's C calling convention.
         let entry = unsafe { std::mem::transmute::<*const u8, Entry>(entry) };
-        Ok(Self { module: module.0.take(), entry, constants: constants.slots() })
+        let lanes = vectors.lanes() as usize;
+        Ok(Ok(Self { module: module.0.take(), entry, constants: constants.slots(), lanes, refusal }))
     }
 
-    /// Runs the kernel over the bytes `begin..end` of its rows.
+    /// Why the code is 128 bits wide although more was asked for.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// Runs the kernel over `elements` f32 of its rows.
     ///
     /// # Safety
     ///
     /// `rows` must be as the kernel expects: for rows of addresses, each input readable and each output writable over
-    /// `begin..end` from its address, no output overlapping an input that is read later; `end − begin` a multiple of the
-    /// vector's bytes.
-    pub(crate) unsafe fn call(&self, rows: &[*const u8], begin: usize, end: usize) {
-        debug_assert!((end - begin).is_multiple_of(host::LANES as usize * size_of::<f32>()));
+    /// `elements` f32 from its address, no output overlapping an input that is read later; `elements` at least a vector.
+    pub(crate) unsafe fn call(&self, rows: &[*const u8], elements: usize) {
+        debug_assert!(elements >= self.lanes);
         // SAFETY: the code is mapped while `self` lives; the caller vouches for the rows.
-        unsafe { (self.entry)(rows.as_ptr(), self.constants.as_ptr(), begin, end) }
+        unsafe { (self.entry)(rows.as_ptr(), self.constants.as_ptr(), elements * size_of::<f32>()) }
     }
 }
 
@@ -83,12 +113,11 @@ impl Drop for CompiledKernel {
 struct Unfinished(Option<JITModule>);
 
 impl Unfinished {
-    /// Compiles the one function of the module and gives its address.
-    fn define(&mut self, function: cranelift_codegen::ir::Function) -> Result<*const u8, CompileError> {
+    /// Places the one function of the module and gives its address.
+    fn define(&mut self, code: &[u8]) -> Result<*const u8, CompileError> {
         let module = self.0.as_mut().expect("the module is taken only when finished");
-        let mut context = Context::for_function(function);
-        let id = module.declare_anonymous_function(&context.func.signature).map_err(explain)?;
-        module.define_function(id, &mut context).map_err(explain)?;
+        let id = module.declare_anonymous_function(&module.make_signature()).map_err(explain)?;
+        module.define_function_bytes(id, ALIGNMENT, code, &[]).map_err(explain)?;
         module.finalize_definitions().map_err(explain)?;
         Ok(module.get_finalized_function(id))
     }
@@ -111,17 +140,50 @@ fn explain(error: ModuleError) -> CompileError {
     }
 }
 
+/// A kernel's instructions for `isa` and the constants they read, or why they cannot be lifted to `vectors`.
+pub(crate) fn machine_code(
+    plan: &Plan,
+    kernel: Kernel,
+    vectors: Vectors,
+    isa: &dyn TargetIsa,
+) -> Result<Result<(Vec<u8>, ConstantTable), Refusal>, CompileError> {
+    let Source { function, constants } = codegen::generate(plan, kernel, vectors.lanes(), isa.frontend_config());
+    let mut context = Context::for_function(function);
+    let compiled = context.compile(isa, &mut ControlPlane::default()).map_err(|error| internal(&error))?;
+    if !compiled.buffer.relocs().is_empty() {
+        return Err(CompileError::Internal { reason: "the code needs relocations".into() });
+    }
+    let code = compiled.code_buffer();
+    let lifted = match vectors {
+        Vectors::Narrow => Ok(code.to_vec()),
+        Vectors::Wide(target) => lift(code, target, TABLE),
+    };
+    Ok(lifted.map(|code| (code, constants)))
+}
+
 /// The kernel's instructions as text, compiled for `isa` and not kept.
-pub(crate) fn listing(plan: &Plan, kernel: Kernel, isa: &dyn TargetIsa) -> Result<String, CompileError> {
-    let Source { function, .. } = codegen::generate(plan, kernel, host::LANES, isa.frontend_config());
+pub(crate) fn listing(
+    plan: &Plan,
+    kernel: Kernel,
+    vectors: Vectors,
+    isa: &dyn TargetIsa,
+) -> Result<String, CompileError> {
+    if let Vectors::Wide(_) = vectors
+        && let Ok((code, _)) = machine_code(plan, kernel, vectors, isa)?
+    {
+        return Ok(disassemble(&code));
+    }
+    let Source { function, .. } = codegen::generate(plan, kernel, Vectors::Narrow.lanes(), isa.frontend_config());
     let mut context = Context::for_function(function);
     context.set_disasm(true);
-    let compiled = context
-        .compile(isa, &mut ControlPlane::default())
-        .map_err(|error| CompileError::Internal { reason: format!("{:?}", error.inner) })?;
+    let compiled = context.compile(isa, &mut ControlPlane::default()).map_err(|error| internal(&error))?;
     if compiled.buffer.relocs().is_empty() {
         Ok(compiled.vcode.clone().unwrap_or_default())
     } else {
         Err(CompileError::Internal { reason: "the code needs relocations".into() })
     }
+}
+
+fn internal(error: &CodegenError<'_>) -> CompileError {
+    CompileError::Internal { reason: format!("{:?}", error.inner) }
 }

@@ -1,6 +1,7 @@
 //! Compiled execution: all `unsafe` of the code generator lives here.
 //!
 //! * [`host`]: which machine, which features;
+//! * [`lift`]: 128-bit code → 256 and 512 bits;
 //! * [`kernel`]: CLIF → memory that can be called, and back to the system;
 //! * [`drive`]: which rows and bytes a kernel is called on; [`channels_last`]: the same for slabs along the vectors;
 //! * [`JitEngine`] (here): the kernels of one plan, compiled when first needed, shared by all layers with that plan.
@@ -10,6 +11,8 @@ mod channels_last;
 pub(crate) mod drive;
 pub(crate) mod host;
 pub(crate) mod kernel;
+pub(crate) mod lift;
+mod lift_table;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
@@ -20,12 +23,14 @@ use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
 use crate::plan::{Formula, Plan};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use host::Vectors;
 use kernel::CompiledKernel;
 use target_lexicon::PointerWidth;
 
 /// The compiled kernels of one plan.
 pub struct JitEngine {
     plan: Arc<Plan>,
+    vectors: Vectors,
     main: CompiledKernel,
     /// Sums along the channels, for long windows.
     accumulate: Option<CompiledKernel>,
@@ -43,13 +48,14 @@ pub(crate) struct Key {
     pub(crate) boundary: Boundary,
     /// alpha over divisor, beta and k.
     pub(crate) floats: [u64; 3],
+    pub(crate) vectors: Vectors,
 }
 
 impl Key {
-    pub(crate) fn new(parameters: &Parameters) -> Self {
+    pub(crate) fn new(parameters: &Parameters, vectors: Vectors) -> Self {
         let Parameters { alpha, beta, k, window, boundary, .. } = *parameters;
         let floats = [alpha / window.divisor, beta, k].map(f64::to_bits);
-        Self { before: window.before, after: window.after, boundary, floats }
+        Self { before: window.before, after: window.after, boundary, floats, vectors }
     }
 }
 
@@ -67,7 +73,7 @@ impl JitEngine {
             return Ok(engine);
         }
         // Compiled without the lock: another thread may do the same, and the first to finish is kept.
-        let engine = Arc::new(Self::new(Arc::clone(plan))?);
+        let engine = Arc::new(Self::new(Arc::clone(plan), key.vectors)?);
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = live.get(&key).and_then(Weak::upgrade) {
             return Ok(other);
@@ -77,11 +83,26 @@ impl JitEngine {
         Ok(engine)
     }
 
-    fn new(plan: Arc<Plan>) -> Result<Self, CompileError> {
+    fn new(plan: Arc<Plan>, vectors: Vectors) -> Result<Self, CompileError> {
         let cumulative = plan.is_cumulative();
-        let main = CompiledKernel::new(&plan, main_kernel(&plan))?;
-        let accumulate = cumulative.then(|| CompiledKernel::new(&plan, Kernel::Accumulate)).transpose()?;
-        Ok(Self { plan, main, accumulate, channels_last: OnceLock::new(), narrow: OnceLock::new() })
+        let main = CompiledKernel::new(&plan, main_kernel(&plan), vectors)?;
+        let accumulate = cumulative.then(|| CompiledKernel::new(&plan, Kernel::Accumulate, vectors)).transpose()?;
+        Ok(Self { plan, vectors, main, accumulate, channels_last: OnceLock::new(), narrow: OnceLock::new() })
+    }
+
+    /// f32 of the widest vector of the kernels.
+    fn lanes(&self) -> usize {
+        self.vectors.lanes() as usize
+    }
+
+    /// What the code is made for, and what could not be lifted to it.
+    pub(crate) fn describe(&self) -> String {
+        let made_for = format!("compiled for {}, {}", std::env::consts::ARCH, self.vectors.describe());
+        let kernels = [Some(&self.main), self.accumulate.as_ref()];
+        match kernels.into_iter().flatten().find_map(CompiledKernel::refusal) {
+            Some(refusal) => format!("{made_for}; partly 128-bit, for {refusal}"),
+            None => made_for,
+        }
     }
 
     /// The plan that the kernels carry out.
@@ -94,13 +115,14 @@ impl JitEngine {
         if self.accumulate.is_some() || !matches!(self.plan.formula, Formula::Normalize { .. }) {
             return None;
         }
-        let compile = || CompiledKernel::new(&self.plan, Kernel::ChannelsLast);
+        let compile = || CompiledKernel::new(&self.plan, Kernel::ChannelsLast, self.vectors);
         self.channels_last.get_or_init(compile).as_ref().ok()
     }
 
     /// The kernel for fewer channels than a block; the block kernel where it cannot be had.
     fn narrow(&self) -> (&CompiledKernel, usize) {
-        match self.narrow.get_or_init(|| CompiledKernel::new(&self.plan, Kernel::Block { channels: 1 })) {
+        let compile = || CompiledKernel::new(&self.plan, Kernel::Block { channels: 1 }, self.vectors);
+        match self.narrow.get_or_init(compile) {
             Ok(kernel) => (kernel, 1),
             Err(_) => (&self.main, block_channels(&self.plan)),
         }
@@ -110,11 +132,6 @@ impl JitEngine {
 /// The kernel that `build()` compiles.
 pub(crate) fn main_kernel(plan: &Plan) -> Kernel {
     if plan.is_cumulative() { Kernel::Combine } else { Kernel::Block { channels: block_channels(plan) } }
-}
-
-/// What the host's code is made for.
-pub(crate) fn host_description() -> String {
-    format!("compiled for {}, {} lanes", std::env::consts::ARCH, host::LANES)
 }
 
 /// The kernels that `build()` compiles.
@@ -131,19 +148,20 @@ const ANY_HOST: TargetFrontendConfig = TargetFrontendConfig {
 };
 
 /// The CLIF of a plan's kernels.
-pub(crate) fn clif(plan: &Plan) -> String {
+pub(crate) fn clif(plan: &Plan, vectors: Vectors) -> String {
     let config = host::isa().map_or(ANY_HOST, |isa| isa.frontend_config());
     let text = |(name, kernel)| {
-        let source = codegen::generate(plan, kernel, host::LANES, config);
+        let source = codegen::generate(plan, kernel, vectors.lanes(), config);
         format!("; {name}\n{}", source.function.display())
     };
     kernels(plan).map(text).collect::<Vec<_>>().join("\n")
 }
 
 /// The machine instructions of a plan's kernels.
-pub(crate) fn assembly(plan: &Plan) -> Result<String, CompileError> {
+pub(crate) fn assembly(plan: &Plan, vectors: Vectors) -> Result<String, CompileError> {
     let isa = host::isa()?;
-    let text = |(name, kernel)| kernel::listing(plan, kernel, &**isa).map(|listing| format!("; {name}\n{listing}"));
+    let text =
+        |(name, kernel)| kernel::listing(plan, kernel, vectors, &**isa).map(|listing| format!("; {name}\n{listing}"));
     Ok(kernels(plan).map(text).collect::<Result<Vec<_>, _>>()?.join("\n"))
 }
 
@@ -169,7 +187,7 @@ mod tests {
                             let config = LrnConfig::window(window).beta(beta).k(k).alpha(alpha).boundary(boundary);
                             let plan = Plan::new(&config.resolve().unwrap());
                             for kernel in all_kernels(&plan) {
-                                let listing = kernel::listing(&plan, kernel, &*isa).unwrap();
+                                let listing = kernel::listing(&plan, kernel, Vectors::Narrow, &*isa).unwrap();
                                 let calls = listing.lines().any(|line| {
                                     let name = line.split_whitespace().next().unwrap_or_default();
                                     name.starts_with("call") || ["bl", "blr"].contains(&name)
@@ -197,10 +215,10 @@ mod tests {
     #[test]
     fn live_code_is_shared_and_dead_code_is_not_kept() {
         let parameters = LrnConfig::new(5).alpha(0.123_456).resolve().unwrap();
-        let (key, plan) = (Key::new(&parameters), Arc::new(Plan::new(&parameters)));
+        let (key, plan) = (Key::new(&parameters, Vectors::Narrow), Arc::new(Plan::new(&parameters)));
         let first = JitEngine::shared(key, &plan).unwrap();
         assert!(Arc::ptr_eq(&first, &JitEngine::shared(key, &plan).unwrap()));
-        let other = Key::new(&LrnConfig::new(5).alpha(0.123_457).resolve().unwrap());
+        let other = Key::new(&LrnConfig::new(5).alpha(0.123_457).resolve().unwrap(), Vectors::Narrow);
         assert!(!Arc::ptr_eq(&first, &JitEngine::shared(other, &plan).unwrap()));
         let weak = Arc::downgrade(&first);
         drop(first);

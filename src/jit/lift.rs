@@ -1,0 +1,332 @@
+//! 128-bit x86-64 code → 256 or 512 bits.
+//!
+//! Cranelift's x86-64 vectors are 128 bits wide. A kernel only computes lane by lane, so each of its vector instructions has
+//! one wider form that does the same to more lanes; [`lift`] swaps them one for one.
+//!
+//! 1. Decode. Every vector instruction must be on the [allow-list](super::lift_table): lane-wise, no mask register written.
+//!    Anything else that touches a vector register, reads near the instruction pointer, or addresses the stack other than by
+//!    `rsp` is a [`Refusal`].
+//! 2. The stack: spilled vectors are wider, so every displacement from `rsp`, and the frame, grows by the same factor.
+//!    A frame over [`MAX_FRAME`] would skip the system's guard page: refused.
+//! 3. Homes (EVEX only): Cranelift knows 16 registers, EVEX 32. The 16 places in memory that are read most, constants of the
+//!    table (if its address is never overwritten) and spilled vectors (if nothing else overlaps them), live in zmm16 to
+//!    zmm31 instead. Constants are loaded once, on entry.
+//! 4. `vzeroupper` goes before every `ret`: it takes the `ret`'s address, so that branches to it are not led past.
+//! 5. Encode, branches relocated.
+//!
+//! The code generator must have been told the width: the step from one vector to the next is in the code.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use iced_x86::{
+    BlockEncoder, BlockEncoderOptions, Code, Decoder, DecoderOptions, Formatter as _, GasFormatter, Instruction,
+    InstructionBlock, InstructionInfoFactory, MemoryOperand, OpAccess, OpKind, Register,
+};
+
+use super::lift_table::{Forms, Shape, forms};
+
+/// What vector code is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    /// 256 bits, 16 registers (AVX2).
+    Vex256,
+    /// 256 bits, 32 registers (AVX-512 VL).
+    Evex256,
+    /// 512 bits, 32 registers (AVX-512 F and DQ).
+    Evex512,
+}
+
+impl Target {
+    /// How many times wider than 128 bits.
+    fn factor(self) -> i64 {
+        match self {
+            Self::Vex256 | Self::Evex256 => 2,
+            Self::Evex512 => 4,
+        }
+    }
+
+    fn code(self, forms: &Forms) -> Code {
+        match self {
+            Self::Vex256 => forms.vex256,
+            Self::Evex256 => forms.evex256,
+            Self::Evex512 => forms.evex512,
+        }
+    }
+
+    /// The wide register with the number of an xmm register.
+    fn register(self, number: usize) -> Register {
+        let first = if self == Self::Evex512 { Register::ZMM0 } else { Register::YMM0 };
+        first + number as u32
+    }
+
+    /// Load (or register move), and store.
+    fn moves(self) -> (Code, Code) {
+        match self {
+            Self::Vex256 => (Code::VEX_Vmovups_ymm_ymmm256, Code::VEX_Vmovups_ymmm256_ymm),
+            Self::Evex256 => (Code::EVEX_Vmovups_ymm_k1z_ymmm256, Code::EVEX_Vmovups_ymmm256_k1z_ymm),
+            Self::Evex512 => (Code::EVEX_Vmovups_zmm_k1z_zmmm512, Code::EVEX_Vmovups_zmmm512_k1z_zmm),
+        }
+    }
+}
+
+/// Why code was not lifted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal(pub(crate) String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn refuse<T>(reason: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal(reason.into()))
+}
+
+/// The register of the second argument, in which a kernel gets its table of constants.
+pub(crate) const TABLE: Register = if cfg!(windows) { Register::RDX } else { Register::RSI };
+/// The largest lifted frame: a page, which the system's guard page protects.
+const MAX_FRAME: i64 = 4096;
+/// Bytes of a 128-bit vector.
+const NARROW: i64 = 16;
+/// The registers that EVEX adds.
+const EXTRA: usize = 16;
+
+/// Code lifted to `target`. `table` is the register that holds the constants' address on entry.
+pub(crate) fn lift(code: &[u8], target: Target, table: Register) -> Result<Vec<u8>, Refusal> {
+    let narrow = decode(code)?;
+    let homes = if target == Target::Vex256 { Homes::default() } else { Homes::choose(&narrow, table) };
+    let mut wide: Vec<Instruction> = homes.loads(target, table);
+    for instruction in narrow {
+        if instruction.code() == Code::Retnq {
+            let mut clear = Instruction::with(Code::VEX_Vzeroupper);
+            clear.set_ip(instruction.ip());
+            wide.push(clear);
+            let mut ret = instruction;
+            ret.set_ip(0);
+            wide.push(ret);
+        } else {
+            wide.push(widen(instruction, target, &homes)?);
+        }
+    }
+    let block = InstructionBlock::new(&wide, 0);
+    let encoded = BlockEncoder::encode(64, block, BlockEncoderOptions::NONE);
+    encoded.map(|result| result.code_buffer).map_err(|error| Refusal(error.to_string()))
+}
+
+fn decode(code: &[u8]) -> Result<Vec<Instruction>, Refusal> {
+    // Zero stands for “no address” among inserted instructions.
+    let instructions: Vec<_> = Decoder::with_ip(64, code, 0x1000, DecoderOptions::NONE).into_iter().collect();
+    match instructions.iter().find(|instruction| instruction.is_invalid()) {
+        Some(bad) => refuse(format!("an instruction at {:#x} is not known", bad.ip() - 0x1000)),
+        None => Ok(instructions),
+    }
+}
+
+/// A place in memory that holds one vector, as 128-bit code names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Constant(i64),
+    Spill(i64),
+}
+
+/// Places that live in a register.
+#[derive(Default)]
+struct Homes {
+    table: Option<Register>,
+    registers: BTreeMap<Place, usize>,
+}
+
+impl Homes {
+    /// Gives the most used places a register each.
+    fn choose(instructions: &[Instruction], table: Register) -> Self {
+        let mut factory = InstructionInfoFactory::new();
+        let written =
+            |access| !matches!(access, OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess);
+        let mut table = Some(table);
+        let mut uses: BTreeMap<Place, usize> = BTreeMap::new();
+        // Bytes of the stack that are used otherwise than as whole vectors.
+        let mut other: Vec<(i64, i64)> = vec![];
+        for instruction in instructions {
+            let info = factory.info(instruction);
+            let overwrites = |used: &iced_x86::UsedRegister| {
+                Some(used.register().full_register()) == table && written(used.access())
+            };
+            if info.used_registers().iter().any(overwrites) {
+                table = None;
+            }
+            for memory in info.used_memory() {
+                if memory.base() == Register::RSP && !forms(instruction.code()).is_some() {
+                    let start = memory.displacement() as i64;
+                    other.push((start, start + memory.memory_size().size() as i64));
+                }
+            }
+            if let Some(place) = place(instruction, table) {
+                *uses.entry(place).or_default() += 1;
+            }
+        }
+        let overlaps = |start: i64, end: i64, at: i64| at < end && start < at + NARROW;
+        uses.retain(|place, _| match *place {
+            Place::Constant(_) => table.is_some(),
+            Place::Spill(at) => !other.iter().any(|&(start, end)| overlaps(start, end, at)),
+        });
+        let spills: Vec<i64> =
+            uses.keys().filter_map(|place| if let Place::Spill(at) = place { Some(*at) } else { None }).collect();
+        uses.retain(|place, _| match *place {
+            Place::Constant(_) => true,
+            Place::Spill(at) => !spills.iter().any(|&other| other != at && overlaps(other, other + NARROW, at)),
+        });
+        let mut order: Vec<(Place, usize)> = uses.into_iter().collect();
+        order.sort_by_key(|&(place, count)| (std::cmp::Reverse(count), place));
+        let registers =
+            order.into_iter().take(EXTRA).enumerate().map(|(index, (place, _))| (place, EXTRA + index)).collect();
+        Self { table, registers }
+    }
+
+    /// The register of the place an instruction's memory operand names.
+    fn register(&self, instruction: &Instruction) -> Option<usize> {
+        self.registers.get(&place(instruction, self.table)?).copied()
+    }
+
+    /// Loads of the constants.
+    fn loads(&self, target: Target, table: Register) -> Vec<Instruction> {
+        let constants = self.registers.iter().filter_map(|(place, &number)| match *place {
+            Place::Constant(at) => Some((at, number)),
+            Place::Spill(_) => None,
+        });
+        constants
+            .filter_map(|(at, number)| {
+                let memory = MemoryOperand::with_base_displ(table, at);
+                Instruction::with2(target.moves().0, target.register(number), memory).ok()
+            })
+            .collect()
+    }
+}
+
+/// The place that a vector instruction's memory operand names.
+fn place(instruction: &Instruction, table: Option<Register>) -> Option<Place> {
+    let shape = forms(instruction.code())?.shape;
+    if shape == Shape::Zero || !has_memory(instruction) || instruction.memory_index() != Register::None {
+        return None;
+    }
+    let at = instruction.memory_displacement64() as i64;
+    match instruction.memory_base() {
+        Register::RSP => Some(Place::Spill(at)),
+        base if Some(base) == table && shape != Shape::Store => Some(Place::Constant(at)),
+        _ => None,
+    }
+}
+
+fn has_memory(instruction: &Instruction) -> bool {
+    instruction.op_kinds().any(|kind| kind == OpKind::Memory)
+}
+
+/// One instruction, wider.
+fn widen(mut instruction: Instruction, target: Target, homes: &Homes) -> Result<Instruction, Refusal> {
+    let ip = instruction.ip();
+    let home = homes.register(&instruction);
+    if has_memory(&instruction) {
+        check_address(&instruction)?;
+        if instruction.memory_base() == Register::RSP {
+            let at = instruction.memory_displacement64() as i64 * target.factor();
+            instruction.set_memory_displacement64(at as u64);
+            instruction.set_memory_displ_size(u32::from(at != 0));
+        }
+    }
+    let Some(forms) = forms(instruction.code()) else { return scalar(instruction, target) };
+    if let (Some(number), Shape::Move | Shape::Store) = (home, forms.shape) {
+        // Register to register: no matter which of the two was memory.
+        let [to, from] = [0, 1].map(|operand| match instruction.op_kind(operand) {
+            OpKind::Memory => target.register(number),
+            _ => target.register(instruction.op_register(operand).number()),
+        });
+        let mut moved = Instruction::with2(target.moves().0, to, from).map_err(|error| Refusal(error.to_string()))?;
+        moved.set_ip(ip);
+        return Ok(moved);
+    }
+    if forms.shape == Shape::AlignedMove && has_memory(&instruction) {
+        return refuse(format!("{:?} needs alignment", instruction.code()));
+    }
+    instruction.set_code(target.code(forms));
+    for operand in 0..instruction.op_count() {
+        match instruction.op_kind(operand) {
+            OpKind::Register => {
+                let number = instruction.op_register(operand).number();
+                instruction.set_op_register(operand, target.register(number));
+            }
+            OpKind::Memory => {
+                if let Some(number) = home {
+                    instruction.set_op_kind(operand, OpKind::Register);
+                    instruction.set_op_register(operand, target.register(number));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(instruction)
+}
+
+fn check_address(instruction: &Instruction) -> Result<(), Refusal> {
+    match instruction.memory_base() {
+        Register::RIP | Register::EIP => refuse("an operand lies beside the code"),
+        Register::RBP => refuse("an operand is addressed by the frame pointer"),
+        Register::RSP if instruction.memory_index() != Register::None => refuse("a stack slot is indexed"),
+        _ => Ok(()),
+    }
+}
+
+/// An instruction that is not on the list: allowed as it is if no vector register is involved. The frame grows.
+fn scalar(mut instruction: Instruction, target: Target) -> Result<Instruction, Refusal> {
+    let mut factory = InstructionInfoFactory::new();
+    let vector = |used: &iced_x86::UsedRegister| {
+        let register = used.register();
+        register.is_vector_register() || register.is_k() || register.is_mm()
+    };
+    if factory.info(&instruction).used_registers().iter().any(vector) {
+        return refuse(format!("{:?} is not on the list", instruction.code()));
+    }
+    let frame = matches!(
+        instruction.code(),
+        Code::Sub_rm64_imm8 | Code::Sub_rm64_imm32 | Code::Add_rm64_imm8 | Code::Add_rm64_imm32
+    ) && instruction.op0_register() == Register::RSP;
+    if frame {
+        let size = instruction.immediate(1) as i64 * target.factor();
+        if size > MAX_FRAME {
+            return refuse(format!("the frame would be {size} bytes"));
+        }
+        let subtracts = matches!(instruction.code(), Code::Sub_rm64_imm8 | Code::Sub_rm64_imm32);
+        let code = if subtracts { Code::Sub_rm64_imm32 } else { Code::Add_rm64_imm32 };
+        let ip = instruction.ip();
+        instruction =
+            Instruction::with2(code, Register::RSP, size as i32).map_err(|error| Refusal(error.to_string()))?;
+        instruction.set_ip(ip);
+        return Ok(instruction);
+    }
+    let moves_stack = |used: &iced_x86::UsedRegister| {
+        used.register() == Register::RSP && matches!(used.access(), OpAccess::Write | OpAccess::ReadWrite)
+    };
+    // Leaving: the frame is as long as it was made.
+    let restores = instruction.op0_register() == Register::RSP && instruction.op1_register() == Register::RBP;
+    let known = match instruction.code() {
+        Code::Push_r64 | Code::Pop_r64 | Code::Retnq => true,
+        Code::Mov_rm64_r64 | Code::Mov_r64_rm64 => restores,
+        _ => false,
+    };
+    if !known && factory.info(&instruction).used_registers().iter().any(moves_stack) {
+        return refuse(format!("{:?} moves the stack", instruction.code()));
+    }
+    Ok(instruction)
+}
+
+/// Instructions as text, a line each, with their offsets.
+pub(crate) fn disassemble(code: &[u8]) -> String {
+    let mut formatter = GasFormatter::new();
+    let mut text = String::new();
+    for instruction in Decoder::with_ip(64, code, 0, DecoderOptions::NONE).iter() {
+        let mut line = String::new();
+        formatter.format(&instruction, &mut line);
+        text.push_str(&format!("  {:#06x}  {line}\n", instruction.ip()));
+    }
+    text
+}
