@@ -4,7 +4,9 @@
 //! output goes through a writer, so that a closed pipe ends a run instead of panicking.
 
 mod arguments;
+mod bench;
 mod failure;
+mod rivals;
 mod show;
 
 use std::io::{self, Write as _};
@@ -26,6 +28,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(mut_args(bench::adjust))]
+    Bench(bench::Arguments),
     Show(show::Arguments),
     /// Prints a shell's completion script.
     Completions {
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let result = match arguments.command {
+        Command::Bench(arguments) => bench::execute(&arguments, &mut out),
         Command::Show(arguments) => show::execute(&arguments, &mut out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
