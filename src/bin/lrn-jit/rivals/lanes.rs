@@ -48,3 +48,8 @@ pub fn where_finite<const L: usize>(condition: Lanes<L>, values: Lanes<L>) -> La
 pub fn bits<const L: usize>(a: &Lanes<L>, f: impl Fn(usize, u32) -> u32) -> Lanes<L> {
     from_fn(|i| f32::from_bits(f(i, a[i].to_bits())))
 }
+
+#[inline(always)]
+pub fn sqrt<const L: usize>(a: Lanes<L>) -> Lanes<L> {
+    from_fn(|i| a[i].sqrt())
+}

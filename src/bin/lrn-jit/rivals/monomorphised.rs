@@ -17,6 +17,8 @@ use super::{Rival, Slabs, has_avx512};
 
 /// Channels of a block.
 const BLOCK: usize = 4;
+/// Pixels of channels-last tensors whose squares are made together.
+const PIXELS: usize = 16;
 /// Constants of a recipe, the longest: a, k, magic, cut and six coefficients.
 const CONSTANTS: usize = 10;
 
@@ -56,7 +58,7 @@ impl<const QUARTERS: u8, const N: usize> Recipe for Root<QUARTERS, N> {
             let y2 = mul(y, y);
             (mul(y2, y), y2)
         };
-        let g = fma(mul(at_most(d, f32::MAX), step), power, splat(-1.0));
+        let g = fma(mul(at_most(d, f32::MAX), step), step, splat(-1.0));
         let p = where_finite(d, power);
         let mut q = coefficients[N - 1];
         for coefficient in coefficients[..N - 1].iter().rev() {
@@ -190,28 +192,33 @@ impl<const SIZE: usize, const ROWS: usize, R: Recipe> Kernel<SIZE, ROWS, R> {
         }
     }
 
-    /// Channels last.
+    /// Channels last: the squares of some pixels first, so that no load waits for the stores it overlaps.
     #[inline(always)]
     fn pixels<const L: usize>(channels: usize, table: &Table<L>, x: &[f32], y: &mut [f32]) {
-        let before = SIZE / 2;
-        let mut squares = vec![0.0; channels + SIZE - 1];
-        for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {
-            for (square, x) in squares[before..].iter_mut().zip(x) {
-                *square = x * x;
-            }
-            let mut start = 0;
-            while start < channels {
-                black_box(());
-                // The last vector overlaps the one before it.
-                let at = start.min(channels - L);
-                let lanes = |values: &[f32]| *values.first_chunk::<L>().expect("a vector");
-                let mut sum = lanes(&squares[at..]);
-                for tap in 1..SIZE {
-                    sum = add(sum, lanes(&squares[at + tap..]));
+        let lanes = |values: &[f32]| *values.first_chunk::<L>().expect("a vector");
+        let stride = channels + SIZE - 1;
+        let mut squares = vec![0.0; PIXELS * stride];
+        for (x, y) in x.chunks(PIXELS * channels).zip(y.chunks_mut(PIXELS * channels)) {
+            for (squares, x) in squares.chunks_exact_mut(stride).zip(x.chunks_exact(channels)) {
+                for (square, x) in squares[SIZE / 2..].iter_mut().zip(x) {
+                    *square = x * x;
                 }
-                let d = fma(sum, table.0[0], table.0[1]);
-                y[at..][..L].copy_from_slice(&R::apply(table, lanes(&x[at..]), d));
-                start += L;
+            }
+            let pixels = x.chunks_exact(channels).zip(y.chunks_exact_mut(channels));
+            for (squares, (x, y)) in squares.chunks_exact(stride).zip(pixels) {
+                let mut start = 0;
+                while start < channels {
+                    black_box(());
+                    // The last vector overlaps the one before it.
+                    let at = start.min(channels - L);
+                    let mut sum = lanes(&squares[at..]);
+                    for tap in 1..SIZE {
+                        sum = add(sum, lanes(&squares[at + tap..]));
+                    }
+                    let d = fma(sum, table.0[0], table.0[1]);
+                    y[at..][..L].copy_from_slice(&R::apply(table, lanes(&x[at..]), d));
+                    start += L;
+                }
             }
         }
     }
