@@ -5,6 +5,7 @@
 
 mod arguments;
 mod bench;
+mod check;
 mod failure;
 mod rivals;
 mod show;
@@ -30,6 +31,7 @@ struct Arguments {
 enum Command {
     #[command(mut_args(bench::adjust))]
     Bench(bench::Arguments),
+    Check(check::Arguments),
     Show(show::Arguments),
     /// Prints a shell's completion script.
     Completions {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let result = match arguments.command {
         Command::Bench(arguments) => bench::execute(&arguments, &mut out),
+        Command::Check(arguments) => check::execute(&arguments, &mut out),
         Command::Show(arguments) => show::execute(&arguments, &mut out),
         Command::Completions { shell } => {
             let mut script = Vec::new();

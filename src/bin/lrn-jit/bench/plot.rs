@@ -46,7 +46,7 @@ pub fn svg(report: &Report) -> String {
     let machine = &report.machine;
     let caption = format!("{}, {} cores, {}", machine.processor, machine.cores, machine.system);
     text(&mut svg, 24.0, bottom + 60.0, "start", 11.0, PALE, &caption);
-    let quick = if report.quick { " --quick: rough numbers" } else { "" };
+    let quick = if report.quick { "; --quick: rough numbers" } else { "" };
     let caption = format!("{}, cranelift {}; {}{quick}", machine.tool, machine.cranelift, report.code);
     text(&mut svg, 24.0, bottom + 76.0, "start", 11.0, PALE, &caption);
     svg + "</svg>\n"
