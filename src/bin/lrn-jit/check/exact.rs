@@ -46,7 +46,7 @@ fn expectation(plan: &Plan, layer: &LocalResponseNorm, column: &[f32], channel: 
             // A rounding of each factor (one ulp at most) and of each product.
             let known = layer.k() > 0.0 && x.is_normal() && factors.iter().all(|factor| factor.is_normal());
             let value = f64::from(x) * layer.k().powf(-layer.beta());
-            known.then(|| Expectation { value, ulp: 1.5 * factors.len() as f64 + 0.5 })
+            known.then_some(Expectation { value, ulp: 1.5 * factors.len() as f64 + 0.5 })
         }
         &Formula::Normalize { a, k, ref power, .. } => {
             let (a, k, beta) = (f64::from(a), f64::from(k), layer.beta());

@@ -74,12 +74,13 @@ impl Generic {
     #[inline(always)]
     fn planes(&self, slabs: Slabs, x: &[f32], y: &mut [f32], power: impl Fn(f32) -> f32 + Copy) {
         let Slabs { channels, inner, .. } = slabs;
+        let mut sums = Sums([0.0; COLUMNS]);
         for block in (0..channels).step_by(BLOCK) {
             for start in (0..inner).step_by(COLUMNS) {
                 let width = COLUMNS.min(inner - start);
                 for channel in block..channels.min(block + BLOCK) {
-                    let mut sums = Sums([0.0; COLUMNS]);
                     let sums = &mut sums.0[..width];
+                    sums.fill(0.0);
                     let first = channel.saturating_sub(self.before);
                     let last = channel.saturating_add(self.after).min(channels - 1);
                     for tap in first..=last {
