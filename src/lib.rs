@@ -75,6 +75,13 @@ pub use layer::{Backend, BackendReport, LocalResponseNorm};
 pub use plan::Plan;
 pub use width::Width;
 
+/// Calls `work` compiled for the widest vectors of the host, as [`Backend::Generic`] is: for the rivals of the benchmarks.
+#[doc(hidden)]
+#[inline]
+pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+    jit::host::vectorized(work)
+}
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

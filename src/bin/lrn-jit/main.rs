@@ -4,7 +4,10 @@
 //! output goes through a writer, so that a closed pipe ends a run instead of panicking.
 
 mod arguments;
+mod bench;
+mod check;
 mod failure;
+mod rivals;
 mod show;
 
 use std::io::{self, Write as _};
@@ -26,6 +29,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(mut_args(bench::adjust))]
+    Bench(bench::Arguments),
+    Check(check::Arguments),
     Show(show::Arguments),
     /// Prints a shell's completion script.
     Completions {
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let result = match arguments.command {
+        Command::Bench(arguments) => bench::execute(&arguments, &mut out),
+        Command::Check(arguments) => check::execute(&arguments, &mut out),
         Command::Show(arguments) => show::execute(&arguments, &mut out),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,0 +1,82 @@
+//! `lrn-jit bench`: compiled code against its rivals and against what the machine allows.
+//!
+//! [`cases`] says what is measured, [`contest`] verifies and times, [`limits`] is what the machine allows, [`table`], [`json`]
+//! and [`plot`] write the [`report`].
+
+mod cases;
+mod contest;
+mod json;
+mod limits;
+mod machine;
+mod output;
+mod plot;
+mod report;
+mod table;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::arguments::{BackendName, LayerArguments};
+use crate::failure::Failure;
+use cases::Case;
+use output::Output;
+
+/// Measures compiled code against its rivals: ordinary Rust for run-time parameters, ordinary Rust for constant ones, the
+/// interpreter, a copy of the tensor.
+///
+/// Without --shape, on the shapes and parameters of the networks that use this normalization. Every answer is checked before
+/// it is timed. One thread.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Measures this shape (comma-separated extents), with the layer's options below; may be repeated.
+    #[arg(long = "shape", value_name = "N,C,H,W")]
+    shapes: Vec<String>,
+    #[command(flatten)]
+    layer: LayerArguments,
+    /// Writes all numbers to a file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Draws the numbers.
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+    /// Ends within some seconds, at the price of accuracy.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What is different about the layer's options here: a default size; only together with a shape.
+pub fn adjust(argument: clap::Arg) -> clap::Arg {
+    match argument.get_id().as_str() {
+        "size" => argument.required(false).default_value("5").requires("shapes"),
+        "backend" => argument.hide(true),
+        "alpha" | "beta" | "k" | "convention" | "channel_axis" | "boundary" => argument.requires("shapes"),
+        _ => argument,
+    }
+}
+
+/// Runs the subcommand.
+pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
+    if arguments.layer.backend != BackendName::Auto {
+        return Err(Failure::input("--backend: bench runs all of them"));
+    }
+    let cases = if arguments.shapes.is_empty() {
+        cases::networks(arguments.quick)
+    } else {
+        let case = |shape: &String| Case::new(shape, &arguments.layer);
+        arguments.shapes.iter().map(case).collect::<Result<_, _>>()?
+    };
+    // Before minutes are spent on numbers that have nowhere to go.
+    let open = |path: &Option<PathBuf>| path.as_deref().map(Output::create).transpose();
+    let (json, plot) = (open(&arguments.json)?, open(&arguments.plot)?);
+    let report = contest::run(cases, arguments.quick)?;
+    if let Some(output) = json {
+        output.finish(json::text(&report).as_bytes())?;
+    }
+    if let Some(output) = plot {
+        output.finish(plot::svg(&report).as_bytes())?;
+    }
+    table::print(&report, out)?;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! `lrn-jit check`: it passes here, it can fail, and what it prints reproduces the failure.
+#![cfg(feature = "cli")]
+
+use std::process::{Command, Output};
+
+fn check(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lrn-jit"));
+    command.arg("check").args(arguments).output().expect("the tool starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Numbers of cases rather than a time, so that every run of this test is the same.
+#[test]
+fn cases_pass() {
+    for case in 0..40 {
+        let output = check(&["--seed", "5", "--case", &case.to_string()]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(output.stderr.is_empty());
+        let stdout = text(&output.stdout);
+        assert!(stdout.starts_with("Case { settings: Settings {") && stdout.contains("seed 5: 1 configurations"));
+        assert!(stdout.contains("no differences"));
+    }
+}
+
+#[test]
+fn a_run_counts_what_it_met() {
+    let output = check(&["--seed", "5", "--seconds", "0.5"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stdout = text(&output.stdout);
+    assert!(
+        stdout
+            .lines()
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .eq(["plan", "beyond", "last", "rows", "2-15", "planes", "worst", "ulp", "allowed"])
+    );
+    assert!(
+        stdout.contains("kinds of plan and layout")
+            && stdout.contains(" a second")
+            && stdout.contains("no differences")
+    );
+}
+
+#[test]
+fn a_flipped_bit_is_found_and_reproduced() {
+    let output = check(&["--seed", "9", "--seconds", "2", "--sabotage"]);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(!text(&output.stdout).contains("no differences"));
+
+    let (found, command) = message.trim().split_once("; reproduce: lrn-jit check ").expect("a command line");
+    let arguments: Vec<_> = command.split(' ').collect();
+    let again = check(&arguments);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).starts_with(found));
+    // Without the sabotage there is nothing to find.
+    let honest: Vec<_> = arguments.into_iter().filter(|argument| *argument != "--sabotage").collect();
+    assert_eq!(check(&honest).status.code(), Some(0));
+}
+
+#[test]
+fn wrong_arguments_are_refused() {
+    for arguments in
+        [&["--seconds", "-1"][..], &["--seconds", "nan"], &["--seconds", "soon"], &["--case", "3"], &["--seed", "x"]]
+    {
+        assert_eq!(check(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
