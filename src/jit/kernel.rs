@@ -13,6 +13,7 @@ use cranelift_module::{Module, ModuleError};
 
 use super::host;
 use crate::codegen::clif_lanes::Slot;
+use crate::codegen::listing::{self, Notes};
 use crate::codegen::{self, Kernel, Source};
 use crate::error::CompileError;
 use crate::plan::Plan;
@@ -113,14 +114,28 @@ fn explain(error: ModuleError) -> CompileError {
 
 /// The kernel's instructions as text, compiled for `isa` and not kept.
 pub(crate) fn listing(plan: &Plan, kernel: Kernel, isa: &dyn TargetIsa) -> Result<String, CompileError> {
-    let Source { function, .. } = codegen::generate(plan, kernel, host::LANES, isa.frontend_config());
+    let noted = text(codegen::generate_noted(plan, kernel, host::LANES, isa.frontend_config()), isa)?;
+    let plain = text(codegen::generate(plan, kernel, host::LANES, isa.frontend_config()), isa)?;
+    // The marks take no code, but they could move it: then the headings are not worth the lie.
+    Ok(if noted.code == plain.code { listing::assembly(&noted.text, &noted.notes) } else { plain.text })
+}
+
+/// Compiled code that is not kept.
+struct Text {
+    code: Vec<u8>,
+    text: String,
+    notes: Notes,
+}
+
+fn text(Source { function, constants }: Source, isa: &dyn TargetIsa) -> Result<Text, CompileError> {
     let mut context = Context::for_function(function);
     context.set_disasm(true);
     let compiled = context
         .compile(isa, &mut ControlPlane::default())
         .map_err(|error| CompileError::Internal { reason: format!("{:?}", error.inner) })?;
     if compiled.buffer.relocs().is_empty() {
-        Ok(compiled.vcode.clone().unwrap_or_default())
+        let (code, text) = (compiled.code_buffer().to_vec(), compiled.vcode.clone().unwrap_or_default());
+        Ok(Text { code, text, notes: constants.notes.unwrap_or_default() })
     } else {
         Err(CompileError::Internal { reason: "the code needs relocations".into() })
     }

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::codegen::block::block_channels;
-use crate::codegen::{self, Kernel};
+use crate::codegen::{self, Kernel, listing};
 use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
 use crate::plan::{Formula, Plan};
@@ -130,13 +130,16 @@ const ANY_HOST: TargetFrontendConfig = TargetFrontendConfig {
     page_size_align_log2: 12,
 };
 
-/// The CLIF of a plan's kernels.
-pub(crate) fn clif(plan: &Plan) -> String {
+/// The CLIF of a plan's kernels, or of the shortest that computes an output.
+pub(crate) fn clif(plan: &Plan, one_channel: bool) -> String {
     let config = host::isa().map_or(ANY_HOST, |isa| isa.frontend_config());
     let text = |(name, kernel)| {
-        let source = codegen::generate(plan, kernel, host::LANES, config);
-        format!("; {name}\n{}", source.function.display())
+        let source = codegen::generate_noted(plan, kernel, host::LANES, config);
+        format!("; {name}\n{}", listing::clif(plan, kernel, &source))
     };
+    if one_channel && !plan.is_cumulative() {
+        return text(("one channel", Kernel::Block { channels: 1 }));
+    }
     kernels(plan).map(text).collect::<Vec<_>>().join("\n")
 }
 

@@ -19,16 +19,16 @@ pub struct LayerArguments {
     #[arg(long, value_name = "K", allow_hyphen_values = true)]
     pub k: Option<f64>,
     /// Whose rules for even sizes, divisor and defaults hold.
-    #[arg(long, value_enum, default_value_t = ConventionName::Torch)]
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = ConventionName::Torch)]
     pub convention: ConventionName,
     /// The axis of the channels; negative counts from the end (−1: channels last).
     #[arg(long, value_name = "I", default_value_t = 1, allow_hyphen_values = true)]
     pub channel_axis: isize,
     /// What lies beyond the first and the last channel.
-    #[arg(long, value_enum, default_value_t = BoundaryName::Zero)]
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = BoundaryName::Zero)]
     pub boundary: BoundaryName,
     /// Who computes.
-    #[arg(long, value_enum, default_value_t = BackendName::Auto)]
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = BackendName::Auto)]
     pub backend: BackendName,
 }
 
