@@ -21,8 +21,8 @@ use cranelift_frontend::FunctionBuilder;
 use super::clif_lanes::{ClifLanes, ConstantTable, Operand};
 use super::cumulative::row;
 use super::{Arguments, for_each_vector};
-use crate::arithmetic::{Lanes as _, normalize};
 use crate::arithmetic::window::PartialSums;
+use crate::arithmetic::{Lanes as _, normalize};
 use crate::plan::{Effort, Formula, Plan};
 
 /// Vectors side by side in the main loop; fewer of a recipe that takes long to compile.

@@ -1,7 +1,9 @@
 //! Listings: generated code as text, headed by what each part computes.
 //!
-//! Code that is only printed is generated with [`Notes`]: where a part begins, the emitter leaves a `sequence_point` with the
-//! part's number, an instruction that becomes no machine code. The printed CLIF and assembly have headings in its place.
+//! Code that is only printed is generated with [`Notes`]: where a part begins, the emitter leaves a mark, a `sequence_point`
+//! with the part's number, an instruction that becomes no machine code. Printed CLIF has headings in its place. In machine
+//! code a mark can still change which registers are taken, so assembly is that of unmarked code, which has the same
+//! instructions in the same order, moves aside; headings are brought over by counting.
 
 use std::fmt::{self, Write as _};
 
@@ -85,21 +87,51 @@ pub(crate) fn clif(plan: &Plan, kernel: Kernel, Source { function, constants }: 
     text
 }
 
-/// A kernel's assembly, from Cranelift's text of code that has marks.
-pub(crate) fn assembly(text: &str, notes: &Notes) -> String {
+/// A kernel's assembly: Cranelift's text of its code, with headings where the text of marked code has them.
+pub(crate) fn assembly(plain: &str, marked: &str, notes: &Notes) -> String {
     let mut listing = String::new();
     if !notes.constants.is_empty() {
         listing += "; constants: offset in their table (the second argument), value, the part that first uses it\n";
         listing += &notes.table();
     }
-    for line in text.lines().filter(|line| line.trim() != "sequence_point") {
-        let number = line.trim().strip_prefix("; ^-- debug @ Pre: [User(").and_then(|rest| rest.strip_suffix(")]"));
-        match number.and_then(|number| number.parse().ok()) {
-            Some(number) => listing += &format!("  {}\n", notes.heading(number)),
-            None => listing += &format!("{line}\n"),
+    let mut headings = headings(plain, marked).into_iter().peekable();
+    let lines: Vec<&str> = plain.lines().collect();
+    let mut counted = 0;
+    for (at, line) in lines.iter().enumerate() {
+        // A block's first part begins below its label.
+        let until_next = lines[at..].iter().take_while(|line| computing(line).is_none());
+        if !until_next.clone().any(|line| line.ends_with(':')) {
+            while let Some((_, part)) = headings.next_if(|&(before, _)| before <= counted) {
+                listing += &format!("  {}\n", notes.heading(part));
+            }
         }
+        listing += &format!("{line}\n");
+        counted += usize::from(computing(line).is_some());
     }
     listing
+}
+
+/// After how many computing instructions each part begins; nothing where the texts do not compute the same.
+fn headings(plain: &str, marked: &str) -> Vec<(usize, usize)> {
+    let mut parts = Vec::new();
+    let mut counted = 0;
+    for line in marked.lines() {
+        let mark = line.trim().strip_prefix("; ^-- debug @ Pre: [User(").and_then(|rest| rest.strip_suffix(")]"));
+        if let Some(part) = mark.and_then(|number| number.parse().ok()) {
+            parts.push((counted, part));
+        }
+        counted += usize::from(computing(line).is_some());
+    }
+    if marked.lines().filter_map(computing).eq(plain.lines().filter_map(computing)) { parts } else { Vec::new() }
+}
+
+/// The mnemonic of an instruction that does more than move: moves come and go with the choice of registers.
+fn computing(line: &str) -> Option<&str> {
+    let mnemonic = line.split_whitespace().next()?;
+    let other = [";", "sequence_point"].contains(&mnemonic) || mnemonic.ends_with(':');
+    let moves =
+        ["mov", "ldr", "str", "ldp", "stp", "ldur", "stur", "sub", "add"].iter().any(|kind| mnemonic.starts_with(kind));
+    (!other && !moves).then_some(mnemonic)
 }
 
 /// Prints CLIF with headings and comments.

@@ -13,8 +13,7 @@ use cranelift_module::{Module, ModuleError};
 
 use super::host;
 use crate::codegen::clif_lanes::Slot;
-use crate::codegen::listing::{self, Notes};
-use crate::codegen::{self, Kernel, Source};
+use crate::codegen::{self, Kernel, Source, listing};
 use crate::error::CompileError;
 use crate::plan::Plan;
 
@@ -114,28 +113,21 @@ fn explain(error: ModuleError) -> CompileError {
 
 /// The kernel's instructions as text, compiled for `isa` and not kept.
 pub(crate) fn listing(plan: &Plan, kernel: Kernel, isa: &dyn TargetIsa) -> Result<String, CompileError> {
-    let noted = text(codegen::generate_noted(plan, kernel, host::LANES, isa.frontend_config()), isa)?;
-    let plain = text(codegen::generate(plan, kernel, host::LANES, isa.frontend_config()), isa)?;
-    // The marks take no code, but they could move it: then the headings are not worth the lie.
-    Ok(if noted.code == plain.code { listing::assembly(&noted.text, &noted.notes) } else { plain.text })
+    let noted = codegen::generate_noted(plan, kernel, host::LANES, isa.frontend_config());
+    let notes = noted.constants.notes.clone().unwrap_or_default();
+    let plain = codegen::generate(plan, kernel, host::LANES, isa.frontend_config());
+    Ok(listing::assembly(&text(plain, isa)?, &text(noted, isa)?, &notes))
 }
 
-/// Compiled code that is not kept.
-struct Text {
-    code: Vec<u8>,
-    text: String,
-    notes: Notes,
-}
-
-fn text(Source { function, constants }: Source, isa: &dyn TargetIsa) -> Result<Text, CompileError> {
+/// The instructions of code that is not kept.
+fn text(Source { function, .. }: Source, isa: &dyn TargetIsa) -> Result<String, CompileError> {
     let mut context = Context::for_function(function);
     context.set_disasm(true);
     let compiled = context
         .compile(isa, &mut ControlPlane::default())
         .map_err(|error| CompileError::Internal { reason: format!("{:?}", error.inner) })?;
     if compiled.buffer.relocs().is_empty() {
-        let (code, text) = (compiled.code_buffer().to_vec(), compiled.vcode.clone().unwrap_or_default());
-        Ok(Text { code, text, notes: constants.notes.unwrap_or_default() })
+        Ok(compiled.vcode.clone().unwrap_or_default())
     } else {
         Err(CompileError::Internal { reason: "the code needs relocations".into() })
     }
