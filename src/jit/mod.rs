@@ -178,6 +178,10 @@ mod tests {
                                     name.starts_with("call") || ["bl", "blr"].contains(&name)
                                 });
                                 assert!(!calls, "{triple} {kernel:?}\n{plan}\n{listing}");
+                                let noted = codegen::generate_noted(&plan, kernel, host::LANES, ANY_HOST);
+                                let parts = |text: &str| text.matches("; — ").count();
+                                let expected = parts(&listing::clif(&plan, kernel, &noted));
+                                assert_eq!(parts(&listing), expected, "{triple} {kernel:?}\n{plan}\n{listing}");
                             }
                         }
                     }

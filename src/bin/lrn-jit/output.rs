@@ -41,15 +41,13 @@ impl Output {
             return Err(refuse("a directory"));
         }
         let folder = destination.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let temporary = beside(folder).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Failure::input(format_args!(
-                "cannot write {}: there is no directory {}",
-                path.display(),
-                folder.display()
-            )),
-            // In full it would name the temporary file.
-            kind => Failure::input(format_args!("cannot write {}: {kind}", path.display())),
-        })?;
+        if !folder.is_dir() {
+            let (path, folder) = (path.display(), folder.display());
+            return Err(Failure::input(format_args!("cannot write {path}: there is no directory {folder}")));
+        }
+        // In full the error would name the temporary file.
+        let temporary = beside(folder)
+            .map_err(|error| Failure::input(format_args!("cannot write {}: {}", path.display(), error.kind())))?;
         Ok(Self { temporary, destination })
     }
 
