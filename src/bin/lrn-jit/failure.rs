@@ -15,6 +15,7 @@ pub enum Failure {
     /// The reader of our output went away: no message, exit code 0.
     ClosedPipe,
     /// Everything ran, and the answer is bad (a check found a difference): one line on stderr, exit code 1.
+    #[allow(dead_code, reason = "only subcommands that check have wrong answers")]
     Wrong(String),
 }
 
@@ -52,7 +53,9 @@ impl From<lrn_jit::ShapeError> for Failure {
 pub fn usage(error: &clap::Error, out: &mut impl Write) -> Result<(), Failure> {
     let text = error.render();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return Ok(if io::stdout().is_terminal() { write!(out, "{}", text.ansi())? } else { write!(out, "{text}")? });
+        let colours = io::stdout().is_terminal();
+        let written = if colours { write!(out, "{}", text.ansi()) } else { write!(out, "{text}") };
+        return Ok(written?);
     }
     let command = crate::Arguments::command();
     let called = std::env::args_os().nth(1).and_then(|name| command.find_subcommand(name));
