@@ -55,16 +55,16 @@ fn every_axis_of_every_layout() {
     }
 }
 
-/// Several chunks of slabs, the last one shorter; one slab larger than a chunk; two of them.
+/// Several chunks of slabs, the last one shorter; strips of one slab, the last one narrower than a vector; of two.
 #[test]
 fn large_files_are_taken_in_chunks() {
     for (shape, threads) in
-        [([37, 16, 41, 43], 1), ([37, 16, 41, 43], 3), ([1, 24, 120, 130], 2), ([2, 24, 120, 130], 1)]
+        [([97, 16, 41, 43], 1), ([97, 16, 41, 43], 3), ([1, 513, 23, 89 + 3], 1), ([2, 700, 63, 65], 2)]
     {
         let options = format!("--size 5 --alpha 2 --k 0.5 --threads {threads}");
         check("chunks", &shape, &options, &layer(5));
     }
-    check("chunks", &[9001, 3, 40], "--size=4 --alpha=2 --k=.5 --channel-axis=-1", &layer(4).channel_axis(2));
+    check("chunks", &[20001, 3, 40], "--size=4 --alpha=2 --k=.5 --channel-axis=-1", &layer(4).channel_axis(2));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn empty_tensors() {
 fn a_file_can_be_its_own_output() {
     let folder = Folder::new("itself");
     // Several chunks: none may be overwritten before it is read.
-    let (shape, x) = ([30, 8, 64, 64], input(&[30, 8, 64, 64], 3));
+    let (shape, x) = ([90, 8, 64, 64], input(&[90, 8, 64, 64], 3));
     let file = folder.write("a.npy", &Layout::PLAIN.file(&shape, &x));
     run(&file, &file, "--size 5 --alpha 2 --k 0.5").succeeds();
     let y = layer(5).build().unwrap().forward(&x, &shape).unwrap();
@@ -179,10 +179,10 @@ fn links_stay_and_permissions_are_a_fresh_files() {
 fn a_full_disk_leaves_what_was_there() {
     use std::process::Command;
     let folder = Folder::new("full");
-    let shape = [20, 8, 64, 64];
+    let shape = [90, 8, 64, 64];
     let file = folder.write("in.npy", &Layout::PLAIN.file(&shape, &input(&shape, 3)));
     // What a file may grow to: nothing, part of the header, part of the elements.
-    for bytes in [0, 100, 1 << 20, 2 << 20] {
+    for bytes in [0, 100, 1 << 20, 9 << 20] {
         for old in [None, Some("old")] {
             let output = folder.path("out.npy");
             let _ = fs::remove_file(&output);
@@ -214,10 +214,10 @@ fn a_full_disk_leaves_what_was_there() {
     }
 }
 
-/// Large slabs are held once, many small ones hardly at all.
+/// Chunks are held, not the tensor.
 #[cfg(target_os = "linux")]
 #[test]
-fn memory_stays_within_the_tensor() {
+fn memory_is_some_megabytes() {
     let folder = Folder::new("memory");
     let peak = |shape: &[usize]| {
         // Nothing large may be in this process: what a parent once held counts as its child's peak.
@@ -236,8 +236,11 @@ fn memory_stays_within_the_tensor() {
         u64::try_from(usage.ru_maxrss).unwrap() << 10
     };
     const MB: u64 = 1 << 20;
-    let one_slab = peak(&[1, 16, 2048, 1024]);
-    assert!((128 * MB..128 * MB * 5 / 4 + 48 * MB).contains(&one_slab), "{one_slab}");
-    let many_slabs = peak(&[512, 16, 64, 64]);
-    assert!(many_slabs < 96 * MB, "{many_slabs}");
+    for shape in [&[1, 16, 2048, 1024][..], &[512, 16, 64, 64], &[512, 64, 64, 16], &[2, 4096, 64, 64]] {
+        let peak = peak(shape);
+        assert!((4 * MB..96 * MB).contains(&peak), "{shape:?}: {peak}");
+    }
+    // Few columns of very many channels cannot be cut: then it is the tensor twice.
+    let uncut = peak(&[1, 1 << 19, 8, 8]);
+    assert!((256 * MB..256 * MB + 64 * MB).contains(&uncut), "{uncut}");
 }

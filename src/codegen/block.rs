@@ -102,7 +102,7 @@ impl Emit<'_, '_> {
             }
             Formula::Normalize { summation: Summation::Unrolled { .. }, a, k, power } => {
                 let mut one = ClifLanes::<1>::new(builder, constants, *table, *lanes);
-                one.part_of(|| format!("squares, and sums of the windows of {}", channels_from(first, K)));
+                one.part_of(|| format!("squares and window sums of {}", channels_from(first, K)));
                 let sum = std::array::from_fn(|i| {
                     let [sum] = sums.window(&mut one, first + i, |one, at| {
                         let x = [Operand::Value(one.load_operand(row(at)))];

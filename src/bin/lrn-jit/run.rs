@@ -2,12 +2,12 @@
 //!
 //! A Fortran-order file of shape s holds the bytes of a C-order one of the reversed shape, so nothing is transposed: the
 //! shape is reversed, and the channel axis counted from the other end. Either way the tensor is `outer` slabs of
-//! `channels` rows of `inner` elements, and slabs do not depend on each other: they are read, computed and written some
-//! megabytes at a time, in buffers that stay in the caches. Only a tensor that is one large slab is in memory as a whole,
-//! once, and is computed where it lies.
+//! `channels` rows of `inner` elements. Slabs do not depend on each other, nor do the columns of a slab; so a file is read,
+//! computed and written some megabytes at a time, in buffers that stay in the caches: several slabs, or where one is larger, a
+//! strip of its columns. This thread reads and writes while another computes.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -25,13 +25,12 @@ use crate::npy::{self, Npy, Shape};
 use crate::output::{self, Output};
 use crate::progress::Progress;
 
-/// Bytes of slabs that are taken at once by one thread, where a slab is not larger.
-const CHUNK_BYTES: usize = 1 << 20;
-/// Buffers of such a size: one being read or written, one being computed, one waiting.
+/// Bytes of a chunk for one thread: about what a core's share of the caches holds.
+const CHUNK_BYTES: usize = 4 << 20;
+/// Elements of a row that a strip has at least, so that a piece of the file is a page.
+const STRIP: usize = 1024;
+/// Buffers of a chunk: one being read or written, one being computed, one waiting.
 const BUFFERS: usize = 3;
-/// Bytes of a read or a write between two looks at the clock.
-const PIECE_BYTES: usize = 16 << 20;
-
 /// Below the subcommand's help.
 const EXAMPLES: &str = "\
 Examples:
@@ -41,8 +40,8 @@ Examples:
   lrn-jit run in.npy out.npy --size 11 --convention tensorflow --channel-axis 3    depth_radius 5
   lrn-jit run a.npy a.npy --size 5 --threads 2               in its place
 
-OUT.npy keeps the shape, the order, the type and the byte order of IN.npy. Memory: some megabytes, or once the tensor where
-it is one slab (a single image, say). Exit code 2 and one line on standard error where something is wrong.";
+OUT.npy keeps the shape, the order, the type and the byte order of IN.npy. Memory: some
+megabytes. Exit code 2 and one line on standard error where something is wrong.";
 
 /// Normalizes a .npy file (float32, C or Fortran order, either byte order) into another of the same shape, order and type.
 ///
@@ -76,71 +75,63 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
 
     let mut output = Output::create(&arguments.output)?;
     output.file().write_all(&header).map_err(|error| output::cannot(&arguments.output, &error))?;
-    let ran = stream(slabs, &compute, arguments, &mut file, output.file())?;
+    let ran = stream(slabs, &compute, arguments, header.len() as u64, (&mut file, output.file()))?;
     output.commit()?;
     report(arguments, out, &compute.lrn, (&shape, fortran, big_endian), slabs, (compiled, ran, begun.elapsed()))
 }
 
-/// Reads, computes and writes all slabs; gives the time that computing took. This thread reads and writes, another computes.
+/// Reads, computes and writes all chunks behind headers of `header` bytes; gives the time that computing took.
 fn stream(
     slabs: Slabs,
     compute: &Compute,
     arguments: &Arguments,
-    input: &mut File,
-    output: &mut File,
+    header: u64,
+    (input, output): (&mut File, &mut File),
 ) -> Result<Duration, Failure> {
     let Arguments { input: from, output: to, threads, .. } = arguments;
-    if slabs.bytes() == 0 {
-        return Ok(Duration::ZERO);
-    }
-    let slabs_at_once = slabs.chunk(*threads);
-    let elements = slabs_at_once * slabs.elements();
-    let chunks = slabs.outer.div_ceil(slabs_at_once);
-    let mut free = (0..chunks.min(BUFFERS)).map(|_| memory(elements)).collect::<Result<Vec<_>, _>>()?;
-    // A large slab is computed where it lies: there is no memory to waste.
-    let mut apart = if chunks >= BUFFERS { Some(memory(elements)?) } else { None };
+    let (chunks, elements) = slabs.chunks(*threads);
+    let mut free = (0..chunks.len().min(BUFFERS)).map(|_| memory(elements)).collect::<Result<Vec<_>, _>>()?;
+    let mut y = memory(elements)?;
     let mut progress = Progress::new(2 * slabs.bytes() as u64);
-    let (todo, asked) = mpsc::channel::<(Box<[f32]>, usize)>();
+    let (todo, asked) = mpsc::channel::<(Box<[f32]>, Chunk)>();
     let (answer, done) = mpsc::channel();
+    let stopped = || Failure::input("the thread that computes stopped");
 
     thread::scope(|scope| {
         scope.spawn(move || {
-            for (mut x, count) in asked {
-                let shape = [count, slabs.channels, slabs.inner];
-                let length = count * slabs.elements();
+            for (mut x, chunk) in asked {
+                let length = chunk.elements();
                 let start = Instant::now();
-                let result = match &mut apart {
-                    Some(y) => compute.apart(&mut x[..length], &mut y[..length], &shape).map(|()| mem::swap(&mut x, y)),
-                    None => compute.in_place(&mut x[..length], &shape),
-                };
-                let result = result.map(|()| (x, length, start.elapsed()));
+                let result = compute.run(&mut x[..length], &mut y[..length], &chunk.shape());
+                mem::swap(&mut x, &mut y);
                 // Nobody listens any more where reading or writing failed.
-                if answer.send(result).is_err() {
+                if answer.send(result.map(|()| (x, start.elapsed()))).is_err() {
                     return;
                 }
             }
         });
         let mut ran = Duration::ZERO;
-        let mut read = 0;
-        for _ in 0..chunks {
-            while read < slabs.outer
-                && let Some(mut x) = free.pop()
-            {
-                let count = slabs_at_once.min(slabs.outer - read);
-                let bytes = bytemuck::cast_slice_mut(&mut x[..count * slabs.elements()]);
-                for piece in bytes.chunks_mut(PIECE_BYTES) {
-                    input.read_exact(piece).map_err(|error| cannot_read(from, &error))?;
-                    progress.advance(piece.len());
-                }
-                read += count;
-                todo.send((x, count)).map_err(|_| Failure::input("the computing thread ended"))?;
+        let mut unread = chunks.iter();
+        for chunk in &chunks {
+            while let Some(mut x) = free.pop() {
+                let Some(next) = unread.next() else { break };
+                next.pieces(&mut x, |offset, piece| {
+                    input.seek(SeekFrom::Start(header + offset))?;
+                    input.read_exact(bytemuck::cast_slice_mut(piece))
+                })
+                .map_err(|error| cannot_read(from, &error))?;
+                progress.advance(next.elements() * size_of::<f32>());
+                todo.send((x, *next)).map_err(|_| stopped())?;
             }
-            let (y, length, took) = done.recv().map_err(|_| Failure::input("the computing thread ended"))??;
+            let (mut y, took) = done.recv().map_err(|_| stopped())??;
             ran += took;
-            for piece in bytemuck::cast_slice(&y[..length]).chunks(PIECE_BYTES) {
-                output.write_all(piece).map_err(|error| output::cannot(to, &error))?;
-                progress.advance(piece.len());
-            }
+            chunk
+                .pieces(&mut y, |offset, piece| {
+                    output.seek(SeekFrom::Start(header + offset))?;
+                    output.write_all(bytemuck::cast_slice(piece))
+                })
+                .map_err(|error| output::cannot(to, &error))?;
+            progress.advance(chunk.elements() * size_of::<f32>());
             free.push(y);
         }
         drop(todo);
@@ -199,19 +190,61 @@ impl Slabs {
         Ok(Self { outer: product(&extents[..index]), channels: extents[index], inner: product(&extents[index + 1..]) })
     }
 
-    /// Elements of one slab.
-    fn elements(&self) -> usize {
-        self.channels * self.inner
-    }
-
     fn bytes(&self) -> usize {
-        self.outer * self.elements() * size_of::<f32>()
+        self.outer * self.channels * self.inner * size_of::<f32>()
     }
 
-    /// Slabs that are taken at once.
-    fn chunk(&self, threads: u16) -> usize {
-        let bytes = CHUNK_BYTES * usize::from(threads);
-        (bytes / size_of::<f32>() / self.elements()).clamp(1, self.outer)
+    /// All of the tensor in chunks for that many threads, and the elements of the largest.
+    fn chunks(self, threads: u16) -> (Vec<Chunk>, usize) {
+        if self.bytes() == 0 {
+            return (Vec::new(), 0);
+        }
+        let room = CHUNK_BYTES * usize::from(threads) / size_of::<f32>();
+        let count = (room / (self.channels * self.inner)).clamp(1, self.outer);
+        let width = (room / self.channels).max(STRIP).min(self.inner);
+        let mut chunks = Vec::new();
+        for first in (0..self.outer).step_by(count) {
+            let count = count.min(self.outer - first);
+            // Several slabs are as wide as they are.
+            let width = if count > 1 { self.inner } else { width };
+            for column in (0..self.inner).step_by(width) {
+                chunks.push(Chunk { slabs: self, first, count, column, width: width.min(self.inner - column) });
+            }
+        }
+        let elements = chunks.iter().map(Chunk::elements).max().unwrap_or(0);
+        (chunks, elements)
+    }
+}
+
+/// `width` columns of `count` slabs. Where there are several slabs, they are whole.
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    slabs: Slabs,
+    first: usize,
+    count: usize,
+    column: usize,
+    width: usize,
+}
+
+impl Chunk {
+    fn shape(&self) -> [usize; 3] {
+        [self.count, self.slabs.channels, self.width]
+    }
+
+    fn elements(&self) -> usize {
+        self.shape().iter().product()
+    }
+
+    /// Calls `each` with the parts of `buffer` that lie together in the file, and their offset in bytes from the first element.
+    fn pieces(&self, buffer: &mut [f32], mut each: impl FnMut(u64, &mut [f32]) -> io::Result<()>) -> io::Result<()> {
+        let Slabs { channels, inner, .. } = self.slabs;
+        let buffer = &mut buffer[..self.elements()];
+        let piece = if self.width == inner { buffer.len() } else { self.width };
+        let start = self.first * channels * inner + self.column;
+        for (row, piece) in buffer.chunks_mut(piece).enumerate() {
+            each(((start + row * inner) * size_of::<f32>()) as u64, piece)?;
+        }
+        Ok(())
     }
 }
 
@@ -237,24 +270,13 @@ impl Compute {
     }
 
     /// Normalizes `x` into `y`, both in the file's byte order; `x` is spoilt.
-    fn apart(&self, x: &mut [f32], y: &mut [f32], shape: &[usize]) -> Result<(), Failure> {
+    fn run(&self, x: &mut [f32], y: &mut [f32], shape: &[usize]) -> Result<(), Failure> {
         self.swapped(x);
         match &self.pool {
             None => self.lrn.forward_into(x, shape, y)?,
             Some(pool) => pool.install(|| self.lrn.with_executor(&CurrentRayon).forward_into(x, shape, y))?,
         }
         self.swapped(y);
-        Ok(())
-    }
-
-    /// Normalizes `x` where it lies, in the file's byte order.
-    fn in_place(&self, x: &mut [f32], shape: &[usize]) -> Result<(), Failure> {
-        self.swapped(x);
-        match &self.pool {
-            None => self.lrn.forward_in_place(x, shape)?,
-            Some(pool) => pool.install(|| self.lrn.with_executor(&CurrentRayon).forward_in_place(x, shape))?,
-        }
-        self.swapped(x);
         Ok(())
     }
 
