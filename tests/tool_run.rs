@@ -58,9 +58,13 @@ fn every_axis_of_every_layout() {
 /// Several chunks of slabs, the last one shorter; strips of one slab, the last one narrower than a vector; of two.
 #[test]
 fn large_files_are_taken_in_chunks() {
-    for (shape, threads) in
-        [([97, 16, 41, 43], 1), ([97, 16, 41, 43], 3), ([1, 513, 23, 89 + 3], 1), ([2, 700, 63, 65], 2)]
-    {
+    for (shape, threads) in [
+        ([97, 16, 41, 43], 1),
+        ([97, 16, 41, 43], 3),
+        ([1, 2100, 40, 50], 1),
+        ([2, 2800, 35, 43], 1),
+        ([1, 4200, 40, 50], 2),
+    ] {
         let options = format!("--size 5 --alpha 2 --k 0.5 --threads {threads}");
         check("chunks", &shape, &options, &layer(5));
     }

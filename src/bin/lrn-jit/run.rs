@@ -201,7 +201,8 @@ impl Slabs {
         }
         let room = CHUNK_BYTES * usize::from(threads) / size_of::<f32>();
         let count = (room / (self.channels * self.inner)).clamp(1, self.outer);
-        let width = (room / self.channels).max(STRIP).min(self.inner);
+        // Four times the chunk: longer pieces of the file are worth more than the caches.
+        let width = (4 * room / self.channels).max(STRIP).min(self.inner);
         let mut chunks = Vec::new();
         for first in (0..self.outer).step_by(count) {
             let count = count.min(self.outer - first);
