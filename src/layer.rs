@@ -183,13 +183,21 @@ impl<E: Element> LocalResponseNorm<E> {
         &self.shared.plan
     }
 
-    /// The intermediate code that the code generator makes of the plan (Cranelift's CLIF), for any host.
+    /// The intermediate code that the code generator makes of the plan (Cranelift's CLIF), for any host, under headings that
+    /// say what each part computes.
     #[must_use]
     pub fn clif(&self) -> String {
-        jit::clif(&self.shared.plan, self.shared.vectors)
+        jit::clif(&self.shared.plan, self.shared.vectors, false)
     }
 
-    /// The machine instructions of the plan's main kernel on this host, as text. Compiles them anew.
+    /// The same of one channel alone, without its neighbours side by side: the shortest text that has every part. (For windows
+    /// that are not unrolled, as [`clif`](Self::clif).)
+    #[must_use]
+    pub fn clif_of_one_channel(&self) -> String {
+        jit::clif(&self.shared.plan, self.shared.vectors, true)
+    }
+
+    /// The machine instructions of the plan's main kernel on this host, as text, under the same headings. Compiles them anew.
     ///
     /// # Errors
     ///

@@ -54,10 +54,11 @@ fn jit_and_interpreter_agree_on_every_recipe_and_shape() {
     let (mut configurations, mut comparisons, mut elements, mut normal) = (0, 0, 0, 0);
     for settings in all_settings(rng) {
         // Alive while its cases run, so that they share one compiled engine.
-        let layer = settings.layer(Backend::Jit, 1);
+        let layers = settings.compiled(1);
+        let layer = &layers[0];
         let plan = layer.plan();
         let mut shapes = vec![];
-        let row = table.row(&recipe(&layer), settings.boundary);
+        let row = table.row(&recipe(layer), settings.boundary);
         // The least full cells first, in an order that varies.
         let mut order: Vec<_> =
             places().into_iter().map(|place| (row.get(&place).copied(), rng.next(), place)).collect();

@@ -14,7 +14,7 @@ mod protocol;
 use std::error::Error;
 use std::hint::black_box;
 
-use lrn_jit::{Backend, Executor, LocalResponseNorm, LrnConfig, Serial};
+use lrn_jit::{Backend, Executor, LocalResponseNorm, LrnConfig, Serial, Width};
 use protocol::{Case, Prepared, Runner, serve, write};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -89,10 +89,9 @@ impl Options {
 
 /// A configuration that insists on vectors of so many bits.
 fn with_width(config: LrnConfig, width: Option<usize>) -> Result<LrnConfig, Box<dyn Error>> {
-    match width {
-        None | Some(128) => Ok(config),
-        Some(bits) => Err(format!("no vectors of {bits} bits in this version").into()),
-    }
+    let Some(bits) = width else { return Ok(config) };
+    let width = Width::from_name(&bits.to_string()).ok_or_else(|| format!("no vectors have {bits} bits"))?;
+    Ok(config.width(width))
 }
 
 /// Who runs the parts, on so many threads.

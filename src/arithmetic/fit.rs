@@ -54,7 +54,9 @@ impl Problem {
             0.5 * (low + high) + 0.5 * (high - low) * u
         });
         let g: Vec<f64> = g.collect();
-        let (weight, value) = (g.iter().map(|&g| weight(g)).collect(), g.iter().map(|&g| value(g)).collect());
+        // The weight changes its sign with g. Errors of the best fit alternate where it does not.
+        let of = |function: &dyn Fn(f64) -> f64| g.iter().map(|&g| function(g) * g.signum()).collect();
+        let (weight, value) = (of(&weight), of(&value));
         Self { g, value, weight }
     }
 

@@ -32,6 +32,7 @@ pub(super) fn apply<L: Lanes>(lanes: &mut L, recipe: &Fitted, guard: Guard, x: L
 /// For d ≥ k ≥ 2^−50 and beta > 0.
 #[inline(always)]
 fn bounded<L: Lanes>(lanes: &mut L, recipe: &Fitted, whole: u8, x: L::Float, d: L::Float) -> L::Float {
+    lanes.part("split: d = 2^i·m, 2^(2−i), and 4·(m − center)");
     let exponent = exponent(lanes, d, recipe.origin);
     let four = lanes.bits(4.0f32.to_bits());
     let step = lanes.isub(four, exponent);
@@ -42,6 +43,7 @@ fn bounded<L: Lanes>(lanes: &mut L, recipe: &Fitted, whole: u8, x: L::Float, d: 
     let r = lanes.fma(finite, step, minus_center);
     let (factor, rounded) = power(lanes, recipe, exponent, r, ROUND - 2.0 * f32::from(whole));
 
+    lanes.part("2^n, and x·2^(2−i)·…·c");
     let bits = lanes.to_bits(rounded);
     let n = lanes.shl(bits, MANTISSA_BITS);
     let one = lanes.bits(1.0f32.to_bits());
@@ -77,11 +79,13 @@ fn any<L: Lanes>(
 ) -> L::Float {
     let subnormal = if staging.range.is_some() { Subnormal::Kept } else { Subnormal::Scaled };
     let guarded = Guarded::new(lanes, guard, recipe.beta, d, subnormal);
+    lanes.part("split: d = 2^i·m, and m − center");
     let base = guarded.between(lanes, staging.range);
     let (exponent, r) = split(lanes, base, recipe.origin, recipe.center);
     let exponent = guarded.rescale(lanes, exponent);
     let (factor, rounded) = power(lanes, recipe, exponent, r, ROUND);
     let fix = guarded.everywhere(lanes);
+    lanes.part("2^n in steps, and x·c");
     let y = scale(lanes, rounded, staging.stages, x, factor, |lanes, factor| fix.apply(lanes, factor));
     if recipe.odd { super::power::with_sign_of(lanes, y, d) } else { y }
 }
@@ -89,6 +93,7 @@ fn any<L: Lanes>(
 /// P·2^t, and `round` + n, where `exponent` is i·2^23 and `r` what Q was fitted for.
 #[inline(always)]
 fn power<L: Lanes>(lanes: &mut L, recipe: &Fitted, exponent: L::Bits, r: L::Float, round: f32) -> (L::Float, L::Float) {
+    lanes.part("exponent: −beta·i = n + t");
     let i = lanes.int_to_float(exponent);
     let (high, low) = (lanes.float(recipe.exponent_high), lanes.float(recipe.exponent_low));
     let round = lanes.float(round);
@@ -96,8 +101,10 @@ fn power<L: Lanes>(lanes: &mut L, recipe: &Fitted, exponent: L::Bits, r: L::Floa
     let minus_n = lanes.sub(round, rounded);
     let t = lanes.fma(i, high, minus_n);
     let t = lanes.fma(i, low, t);
+    lanes.part("polynomial: 2^t = 1 + A");
     let a = polynomial(lanes, &EXP2, t);
     let a = lanes.mul(t, a);
+    lanes.part("polynomial: P = m^(−beta), and c = P + P·A");
     let q = polynomial(lanes, &recipe.coefficients, r);
     let constant = lanes.float(recipe.constant);
     let p = lanes.fma(r, q, constant);

@@ -55,6 +55,7 @@ impl<L: Lanes> Guarded<L> {
         if guard == Guard::AtLeastK {
             return Self { guard, beta, d, magnitude: d, base: d, scaled: None };
         }
+        lanes.part("guard: the magnitude of d, a subnormal one times 2^32");
         let bits = Self::magnitude_bits(lanes, d);
         let magnitude = lanes.bits_to_float(bits);
         if subnormal == Subnormal::Kept {
@@ -113,6 +114,7 @@ impl<L: Lanes> Guarded<L> {
     /// Given d ≥ k and beta > 0: clears the factor where d is +∞ or NaN; the recipe brings the NaN back afterwards.
     #[inline(always)]
     pub(super) fn at_infinity(&self, lanes: &mut L) -> Fix<L> {
+        lanes.part("guard: a mask that clears where d is +∞ or NaN");
         let bits = lanes.to_bits(self.d);
         Fix { keep: Self::below_infinity(lanes, bits), set: None }
     }
@@ -120,6 +122,7 @@ impl<L: Lanes> Guarded<L> {
     /// Puts 0, +∞ or NaN into the factor where the base is special, whatever was computed there.
     #[inline(always)]
     pub(super) fn everywhere(&self, lanes: &mut L) -> Fix<L> {
+        lanes.part("guard: what the factor becomes where d is special");
         let bits = Self::magnitude_bits(lanes, self.d);
         let mut keep = Self::below_infinity(lanes, bits);
         let infinity = lanes.bits(INFINITY);

@@ -36,6 +36,10 @@ pub(crate) trait Lanes {
     /// A vector of 32-bit integers; arithmetic wraps.
     type Bits: Copy;
 
+    /// What follows computes what `name` says: for listings.
+    #[inline(always)]
+    fn part(&mut self, _name: &'static str) {}
+
     /// The constant `value` in every lane.
     fn float(&mut self, value: f32) -> Self::Float;
     /// The constant `value` in every lane.
@@ -92,6 +96,7 @@ pub(crate) fn normalize<L: Lanes>(
     x: L::Float,
     sum: L::Float,
 ) -> L::Float {
+    lanes.part("base: d = k + a·Σ");
     let (a, k) = (lanes.float(base.0), lanes.float(base.1));
     let d = lanes.fma(sum, a, k);
     power::apply(lanes, power, x, d)
@@ -100,6 +105,7 @@ pub(crate) fn normalize<L: Lanes>(
 /// x times each factor in turn.
 #[inline(always)]
 pub(crate) fn scale<L: Lanes>(lanes: &mut L, factors: &[f32], x: L::Float) -> L::Float {
+    lanes.part("scale: x · k^(−beta)");
     factors.iter().fold(x, |x, &factor| {
         let factor = lanes.float(factor);
         lanes.mul(x, factor)

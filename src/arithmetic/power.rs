@@ -44,6 +44,7 @@ pub(crate) fn apply<L: Lanes>(lanes: &mut L, power: &Power, x: L::Float, d: L::F
         Fraction::None => steps(lanes, power.whole, x, d),
         Fraction::SquareRoot { divide } => {
             let x = steps(lanes, power.whole, x, d);
+            lanes.part("square root of d, and x by it");
             let root = lanes.sqrt(d);
             if *divide { lanes.div(x, root) } else { lanes.mul(x, root) }
         }
@@ -59,6 +60,9 @@ pub(crate) fn apply<L: Lanes>(lanes: &mut L, power: &Power, x: L::Float, d: L::F
 /// x/d as many times as `whole` says, or x·d.
 #[inline(always)]
 fn steps<L: Lanes>(lanes: &mut L, whole: i8, x: L::Float, d: L::Float) -> L::Float {
+    if whole != 0 {
+        lanes.part(if whole > 0 { "whole steps: x / d" } else { "whole steps: x · d" });
+    }
     (0..whole.unsigned_abs()).fold(x, |x, _| if whole > 0 { lanes.div(x, d) } else { lanes.mul(x, d) })
 }
 
@@ -68,6 +72,14 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<
     // Given d ≥ k it is enough to clear p: a NaN comes back with g.
     let at_least_k = guard == Guard::AtLeastK;
     let fix = if at_least_k { guarded.at_infinity(lanes) } else { guarded.everywhere(lanes) };
+    lanes.part(
+        [
+            "",
+            "estimate: y ≈ d^(−1/4), from the bits of d",
+            "estimate: y ≈ d^(−1/2), from the bits of d",
+            "estimate: y ≈ d^(−1/4), from the bits of d; p = y³",
+        ][usize::from(recipe.quarters)],
+    );
     // Estimate: y ≈ d^(−¼) or d^(−½).
     let bits = lanes.to_bits(guarded.base);
     let bits = lanes.shr(bits, if recipe.quarters == 2 { 1 } else { 2 });
@@ -78,6 +90,7 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<
         bits = lanes.and(bits, cut);
     }
     let y = lanes.bits_to_float(bits);
+    lanes.part("measure: g, how far d·y⁴ (or d·y²) is from 1");
     // Measure: g = d·y⁴ − 1, or d·y² − 1. (Not d·y⁴ as d·(y⁴): for d > 2^125 that is subnormal.)
     let minus_one = lanes.float(-1.0);
     let (power, step) = match recipe.quarters {
@@ -90,12 +103,14 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<
     let finite = guarded.finite(lanes);
     let partly = lanes.mul(finite, step);
     let g = lanes.fma(partly, step, minus_one);
+    lanes.part("correct: c = p + p·g·Q(g), Q a polynomial");
     // Correct: c = p + p·g·Q(g).
     let p = if at_least_k { fix.apply(lanes, power) } else { power };
     let pg = lanes.mul(p, g);
     let q = polynomial(lanes, &recipe.coefficients, g);
     let c = lanes.fma(pg, q, p);
     let c = if at_least_k { c } else { fix.apply(lanes, c) };
+    lanes.part("result: x·c");
     lanes.mul(x, c)
 }
 

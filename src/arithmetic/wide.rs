@@ -37,6 +37,7 @@ pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::F
     let guarded = Guarded::new(lanes, guard, f64::from(recipe.beta_high), d, Subnormal::Scaled);
     let (high, low) = logarithm(lanes, &guarded);
 
+    lanes.part("times −beta, in two floats");
     // −beta·log2 d, high and low, kept within what can matter.
     let minus_beta = lanes.float(-recipe.beta_high);
     let rest_of_beta = lanes.float(-recipe.beta_low);
@@ -53,6 +54,7 @@ pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::F
     let error = lanes.max(error, minus_one);
     let error = lanes.min(error, one);
 
+    lanes.part("2^(integer + rest): a polynomial, and x by powers of two");
     // 2^(integer + rest).
     let round = lanes.float(ROUND);
     let rounded = lanes.add(product, round);
@@ -68,6 +70,7 @@ pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::F
 /// log2 of the guarded base as high + low.
 #[inline(always)]
 fn logarithm<L: Lanes>(lanes: &mut L, guarded: &Guarded<L>) -> (L::Float, L::Float) {
+    lanes.part("log2 d, in two floats");
     let (zero, one, two) = (lanes.float(0.0), lanes.float(1.0), lanes.float(2.0));
     let (exponent, r) = split(lanes, guarded.base, ROOT_OF_HALF, 1.0);
     let exponent = guarded.rescale(lanes, exponent);

@@ -49,7 +49,7 @@ pub(super) fn emit(
 ) {
     let inputs = input_rows(plan, channels);
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
-    for_each_vector(builder, (None, end, step), |builder, offset| {
+    for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
         let mut sums = PartialSums::new(input_rows(plan, 1));
         let row = |row| Operand::Row { rows, row, offset };
         let mut channel = 0;
@@ -63,6 +63,15 @@ pub(super) fn emit(
             }
         }
     });
+}
+
+/// Channels of a block as a listing names them.
+fn channels_from(first: usize, count: usize) -> String {
+    let channel = |at: usize| if at == 0 { "c".into() } else { format!("c+{at}") };
+    match count {
+        1 => channel(first),
+        _ => format!("{} … {}", channel(first), channel(first + count - 1)),
+    }
 }
 
 /// What emitting a group of channels takes.
@@ -93,6 +102,7 @@ impl Emit<'_, '_> {
             }
             Formula::Normalize { summation: Summation::Unrolled { .. }, a, k, power } => {
                 let mut one = ClifLanes::<1>::new(builder, constants, *table, *lanes);
+                one.part_of(|| format!("squares and window sums of {}", channels_from(first, K)));
                 let sum = std::array::from_fn(|i| {
                     let [sum] = sums.window(&mut one, first + i, |one, at| {
                         let x = [Operand::Value(one.load_operand(row(at)))];
@@ -107,6 +117,7 @@ impl Emit<'_, '_> {
             }
         };
         let mut one = ClifLanes::<1>::new(builder, constants, *table, *lanes);
+        one.part_of(|| format!("store {}", channels_from(first, K)));
         for (i, y) in y.into_iter().enumerate() {
             let Operand::Row { rows, row, offset } = row(inputs + first + i) else { unreachable!("a row is a row") };
             let y = Operand::Value(one.load_operand(y));

@@ -21,8 +21,8 @@ use cranelift_frontend::FunctionBuilder;
 use super::clif_lanes::{ClifLanes, ConstantTable, Operand};
 use super::cumulative::row;
 use super::{Arguments, for_each_vector};
-use crate::arithmetic::normalize;
 use crate::arithmetic::window::PartialSums;
+use crate::arithmetic::{Lanes as _, normalize};
 use crate::plan::{Effort, Formula, Plan};
 
 /// Vectors side by side in the main loop; fewer of a recipe that takes long to compile.
@@ -50,20 +50,22 @@ pub(super) fn emit(
     let any = builder.ins().icmp_imm_u(IntCC::NotEqual, count, 0);
     builder.ins().brif(any, slab, &[zero.into(), zero.into(), count.into()], done, &[]);
     builder.switch_to_block(slab);
-    let mut vectors = |builder: &mut FunctionBuilder<'_>, range: (Option<Value>, Value), grouped: bool| {
-        let step = if grouped { group } else { vector };
-        for_each_vector(builder, (range.0, range.1, step), |builder, offset| {
-            let offsets = (builder.ins().iadd(start, offset), builder.ins().iadd(padded, offset));
-            let emit = Emit { plan, builder, constants: &mut *constants, arguments: (rows, table), lanes, offsets };
-            match (grouped, group_vectors(plan)) {
-                (true, 4) => emit.vectors::<4>(),
-                (true, _) => emit.vectors::<2>(),
-                (false, _) => emit.vectors::<1>(),
-            }
-        });
-    };
-    vectors(builder, (None, middle), true);
-    vectors(builder, (Some(middle), end), false);
+    let vectors =
+        |builder: &mut FunctionBuilder<'_>, constants: &mut _, range: (Option<Value>, Value), grouped: bool| {
+            let step = if grouped { group } else { vector };
+            for_each_vector(builder, constants, (range.0, range.1, step), |builder, constants, offset| {
+                let offsets = (builder.ins().iadd(start, offset), builder.ins().iadd(padded, offset));
+                let emit = Emit { plan, builder, constants, arguments: (rows, table), lanes, offsets };
+                match (grouped, group_vectors(plan)) {
+                    (true, 4) => emit.vectors::<4>(),
+                    (true, _) => emit.vectors::<2>(),
+                    (false, _) => emit.vectors::<1>(),
+                }
+            });
+        };
+    vectors(builder, constants, (None, middle), true);
+    vectors(builder, constants, (Some(middle), end), false);
+    constants.part(builder, || "the next slab".into());
     let start = builder.ins().iadd(start, slab_bytes);
     let padded = builder.ins().iadd(padded, padded_bytes);
     let left = builder.ins().iadd_imm_s(left, -1);
@@ -99,11 +101,13 @@ impl Emit<'_, '_> {
         let (elements, squares) = (shifted(offsets.0), shifted(offsets.1));
         let mut group = ClifLanes::<K>::new(builder, constants, table, lanes);
         let mut sums = PartialSums::new(taps);
+        group.part("window sums, from the padded squares");
         let sum = sums.window(&mut group, 0, |group, tap| {
             squares.map(|offset| Operand::Value(group.load_operand(Operand::Row { rows, row: tap, offset })))
         });
         let x = elements.map(|offset| Operand::Row { rows, row: taps, offset });
         let y = normalize(&mut group, (*a, *k), power, x, sum);
+        group.part("store");
         for (y, offset) in y.into_iter().zip(elements) {
             let y = Operand::Value(group.load_operand(y));
             let address = group.row_address(rows, taps + 1, offset);

@@ -9,6 +9,7 @@ use cranelift_codegen::ir::types::{F32X4, I32X4, I64};
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::FunctionBuilder;
 
+use super::listing::Notes;
 use crate::arithmetic::Lanes;
 
 /// Bytes of a constant in the table: the widest vector there is.
@@ -18,6 +19,8 @@ pub(crate) const SLOT_BYTES: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ConstantTable {
     bits: Vec<u32>,
+    /// For code that is printed. They travel with the table, which goes wherever instructions are emitted.
+    pub(crate) notes: Option<Notes>,
 }
 
 /// One constant, in every lane of the widest vector.
@@ -26,10 +29,25 @@ pub(crate) struct ConstantTable {
 pub(crate) struct Slot(pub(crate) [u32; SLOT_BYTES / size_of::<u32>()]);
 
 impl ConstantTable {
-    /// The byte offset of a constant.
-    fn offset(&mut self, bits: u32) -> i32 {
+    /// A table that takes notes.
+    pub(super) fn noted() -> Self {
+        Self { notes: Some(Notes::default()), ..Self::default() }
+    }
+
+    /// A part begins that computes what `name` says.
+    pub(super) fn part(&mut self, builder: &mut FunctionBuilder<'_>, name: impl FnOnce() -> String) {
+        if let Some(notes) = &mut self.notes {
+            notes.part(builder, name());
+        }
+    }
+
+    /// The byte offset of a constant; `float`: how a listing shows it.
+    fn offset(&mut self, bits: u32, float: bool) -> i32 {
         let known = self.bits.iter().position(|&known| known == bits);
         let index = known.unwrap_or_else(|| {
+            if let Some(notes) = &mut self.notes {
+                notes.constant(bits, float);
+            }
             self.bits.push(bits);
             self.bits.len() - 1
         });
@@ -85,6 +103,11 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
         lanes: u32,
     ) -> Self {
         Self { builder, constants, table, lanes }
+    }
+
+    /// [`part`](Lanes::part) with a name that is made only where it is noted.
+    pub(super) fn part_of(&mut self, name: impl FnOnce() -> String) {
+        self.constants.part(self.builder, name);
     }
 
     pub(crate) fn float_type(&self) -> Type {
@@ -223,12 +246,16 @@ impl<const K: usize> Lanes for ClifLanes<'_, '_, K> {
     type Float = Group<K>;
     type Bits = Group<K>;
 
+    fn part(&mut self, name: &'static str) {
+        self.constants.part(self.builder, || name.into());
+    }
+
     fn float(&mut self, value: f32) -> Group<K> {
-        self.bits(value.to_bits())
+        [Operand::Constant(self.constants.offset(value.to_bits(), true)); K]
     }
 
     fn bits(&mut self, value: u32) -> Group<K> {
-        [Operand::Constant(self.constants.offset(value)); K]
+        [Operand::Constant(self.constants.offset(value, false)); K]
     }
 
     commutative! {

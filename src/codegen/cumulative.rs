@@ -17,7 +17,7 @@ use cranelift_frontend::FunctionBuilder;
 use super::clif_lanes::{ClifLanes, ConstantTable, Operand, in_bounds, slot};
 use super::{Arguments, for_each_vector};
 use crate::arithmetic::cumulative::{add_square, window_sum};
-use crate::arithmetic::normalize;
+use crate::arithmetic::{Lanes as _, normalize};
 use crate::config::Boundary;
 use crate::plan::{Formula, Plan};
 
@@ -35,7 +35,7 @@ pub(super) fn emit_accumulate(
 ) {
     let [start, x, x_step, sums, sums_step, count] = [0, 1, 2, 3, 4, 5].map(|index| row(builder, rows, index));
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
-    for_each_vector(builder, (None, end, step), |builder, offset| {
+    for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
         let ty = ClifLanes::<1>::new(builder, constants, table, lanes).float_type();
         let start = builder.ins().iadd(start, offset);
         let x = builder.ins().iadd(x, offset);
@@ -47,6 +47,7 @@ pub(super) fn emit_accumulate(
         builder.ins().jump(channel, &[x.into(), sums.into(), count.into(), start.into()]);
         builder.switch_to_block(channel);
         let mut lanes = ClifLanes::<1>::new(builder, constants, table, lanes);
+        lanes.part("the next channel's square joins the sum");
         let value = lanes.load(x_now);
         let [sum] = add_square(&mut lanes, [Operand::Value(sum)], [value]);
         let sum = lanes.load_operand(sum);
@@ -73,10 +74,11 @@ pub(super) fn emit_combine(
     };
     let [x, suffix, prefix, total, turns, y] = [0, 1, 2, 3, 4, 5].map(|index| row(builder, rows, index));
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
-    for_each_vector(builder, (None, end, step), |builder, offset| {
+    for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
         let [x, suffix, prefix, total, y] =
             [x, suffix, prefix, total, y].map(|start| builder.ins().iadd(start, offset));
         let mut lanes = ClifLanes::<1>::new(builder, constants, table, lanes);
+        lanes.part("window sum: the end of one block and the beginning of the next");
         let suffix = [lanes.load(suffix)];
         let prefix = [lanes.load(prefix)];
         let whole = match plan.boundary {
@@ -86,6 +88,7 @@ pub(super) fn emit_combine(
         let sum = window_sum(&mut lanes, suffix, prefix, whole);
         let x = [lanes.load(x)];
         let [value] = normalize(&mut lanes, (*a, *k), power, x, sum);
+        lanes.part("store");
         lanes.store(value, y);
     });
 }

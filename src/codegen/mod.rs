@@ -9,6 +9,7 @@
 //! * [`block`]: several channels at once, their windows unrolled.
 //! * [`channels_last`]: slabs whose channels lie along the vectors.
 //! * [`cumulative`]: long windows, from sums that grow along the channels.
+//! * [`listing`]: the same code as text, headed by what each part computes.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -20,6 +21,7 @@ pub(crate) mod block;
 mod channels_last;
 pub(crate) mod clif_lanes;
 pub(crate) mod cumulative;
+pub(crate) mod listing;
 
 pub(crate) use clif_lanes::ConstantTable;
 
@@ -58,11 +60,19 @@ struct Arguments {
 
 /// Emits `kernel` for a plan, for vectors of `lanes` f32.
 pub(crate) fn generate(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig) -> Source {
+    emit(plan, kernel, lanes, config, ConstantTable::default())
+}
+
+/// The same with notes and marks for a [`listing`]: no other machine code results.
+pub(crate) fn generate_noted(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig) -> Source {
+    emit(plan, kernel, lanes, config, ConstantTable::noted())
+}
+
+fn emit(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig, mut constants: ConstantTable) -> Source {
     let mut signature = Signature::new(config.default_call_conv);
     signature.params.extend([AbiParam::new(I64); 3]);
     let mut function = Function::with_name_signature(UserFuncName::user(0, 0), signature);
     let mut context = FunctionBuilderContext::new();
-    let mut constants = ConstantTable::default();
     let mut builder = FunctionBuilder::new(&mut function, &mut context);
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
@@ -85,8 +95,9 @@ pub(crate) fn generate(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFr
 /// offset is `end` − `step`, however far that is from the one before. Without a `begin` the first is 0.
 fn for_each_vector(
     builder: &mut FunctionBuilder<'_>,
+    constants: &mut ConstantTable,
     (begin, end, step): (Option<Value>, Value, i64),
-    body: impl FnOnce(&mut FunctionBuilder<'_>, Value),
+    body: impl FnOnce(&mut FunctionBuilder<'_>, &mut ConstantTable, Value),
 ) {
     let (head, done) = (builder.create_block(), builder.create_block());
     let offset = builder.append_block_param(head, I64);
@@ -100,7 +111,8 @@ fn for_each_vector(
         builder.ins().brif(end, head, &[first.into()], done, &[]);
     }
     builder.switch_to_block(head);
-    body(builder, offset);
+    body(builder, constants, offset);
+    constants.part(builder, || "the next vector".into());
     let more = builder.ins().icmp(IntCC::UnsignedLessThan, offset, last);
     let next = builder.ins().iadd_imm_s(offset, step);
     let next = earlier(builder, next, last);

@@ -14,7 +14,7 @@ use cranelift_module::{Module, ModuleError};
 use super::host::{self, Vectors};
 use super::lift::{Refusal, TABLE, disassemble, lift};
 use crate::codegen::clif_lanes::Slot;
-use crate::codegen::{self, ConstantTable, Kernel, Source};
+use crate::codegen::{self, ConstantTable, Kernel, Source, listing};
 use crate::error::CompileError;
 use crate::plan::Plan;
 
@@ -67,19 +67,29 @@ impl CompiledKernel {
         vectors: Vectors,
         refusal: Option<Refusal>,
     ) -> Result<Result<Self, Refusal>, CompileError> {
-        let isa = host::isa()?;
-        let (code, constants) = match machine_code(plan, kernel, vectors, &**isa)? {
-            Ok(code) => code,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let mut builder = JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names());
+        let machine_code = machine_code(plan, kernel, vectors, &**host::isa()?)?;
+        match machine_code {
+            Ok((code, constants)) => Self::place(&code, &constants, vectors, refusal).map(Ok),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// Puts code of a kernel for `vectors` into executable memory.
+    pub(super) fn place(
+        code: &[u8],
+        constants: &ConstantTable,
+        vectors: Vectors,
+        refusal: Option<Refusal>,
+    ) -> Result<Self, CompileError> {
+        let isa = host::isa()?.clone();
+        let mut builder = JITBuilder::with_isa(isa, cranelift_module::default_libcall_names());
         builder.memory_provider(Box::new(SystemMemoryProvider::new()));
         let mut module = Unfinished(Some(JITModule::new(builder)));
-        let entry = module.define(&code)?;
+        let entry = module.define(code)?;
         // SAFETY: the code at `entry` was generated with `Entry`'s signature and the host's C calling convention.
         let entry = unsafe { std::mem::transmute::<*const u8, Entry>(entry) };
         let lanes = vectors.lanes() as usize;
-        Ok(Ok(Self { module: module.0.take(), entry, constants: constants.slots(), lanes, refusal }))
+        Ok(Self { module: module.0.take(), entry, constants: constants.slots(), lanes, refusal })
     }
 
     /// Why the code is 128 bits wide although more was asked for.
@@ -168,12 +178,17 @@ pub(crate) fn listing(
     vectors: Vectors,
     isa: &dyn TargetIsa,
 ) -> Result<String, CompileError> {
-    if let Vectors::Wide(_) = vectors
-        && let Ok((code, _)) = machine_code(plan, kernel, vectors, isa)?
-    {
-        return Ok(disassemble(&code));
-    }
-    let Source { function, .. } = codegen::generate(plan, kernel, Vectors::Narrow.lanes(), isa.frontend_config());
+    let noted = codegen::generate_noted(plan, kernel, vectors.lanes(), isa.frontend_config());
+    let notes = noted.constants.notes.clone().unwrap_or_default();
+    let plain = match (vectors, machine_code(plan, kernel, vectors, isa)?) {
+        (Vectors::Wide(_), Ok((code, _))) => disassemble(&code),
+        _ => text(codegen::generate(plan, kernel, Vectors::Narrow.lanes(), isa.frontend_config()), isa)?,
+    };
+    Ok(listing::assembly(&plain, &text(noted, isa)?, &notes))
+}
+
+/// The instructions of code that is not kept, as Cranelift prints them.
+fn text(Source { function, .. }: Source, isa: &dyn TargetIsa) -> Result<String, CompileError> {
     let mut context = Context::for_function(function);
     context.set_disasm(true);
     let compiled = context.compile(isa, &mut ControlPlane::default()).map_err(|error| internal(&error))?;

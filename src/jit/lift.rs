@@ -157,7 +157,7 @@ impl Homes {
                 table = None;
             }
             for memory in info.used_memory() {
-                if memory.base() == Register::RSP && !forms(instruction.code()).is_some() {
+                if memory.base() == Register::RSP && forms(instruction.code()).is_none() {
                     let start = memory.displacement() as i64;
                     other.push((start, start + memory.memory_size().size() as i64));
                 }

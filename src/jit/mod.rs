@@ -13,12 +13,14 @@ pub(crate) mod host;
 pub(crate) mod kernel;
 pub(crate) mod lift;
 mod lift_table;
+#[cfg(test)]
+mod lift_tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::codegen::block::block_channels;
-use crate::codegen::{self, Kernel};
+use crate::codegen::{self, Kernel, listing};
 use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
 use crate::plan::{Formula, Plan};
@@ -147,13 +149,16 @@ const ANY_HOST: TargetFrontendConfig = TargetFrontendConfig {
     page_size_align_log2: 12,
 };
 
-/// The CLIF of a plan's kernels.
-pub(crate) fn clif(plan: &Plan, vectors: Vectors) -> String {
+/// The CLIF of a plan's kernels, or of the shortest that computes an output.
+pub(crate) fn clif(plan: &Plan, vectors: Vectors, one_channel: bool) -> String {
     let config = host::isa().map_or(ANY_HOST, |isa| isa.frontend_config());
     let text = |(name, kernel)| {
-        let source = codegen::generate(plan, kernel, vectors.lanes(), config);
-        format!("; {name}\n{}", source.function.display())
+        let source = codegen::generate_noted(plan, kernel, vectors.lanes(), config);
+        format!("; {name}\n{}", listing::clif(plan, kernel, &source))
     };
+    if one_channel && !plan.is_cumulative() {
+        return text(("one channel", Kernel::Block { channels: 1 }));
+    }
     kernels(plan).map(text).collect::<Vec<_>>().join("\n")
 }
 
@@ -170,38 +175,50 @@ mod tests {
     use super::*;
     use crate::{LrnConfig, Window};
 
-    /// Every kernel of plans of every kind compiles for both architectures, without a call and without a relocation.
-    #[test]
-    fn every_plan_compiles_for_x86_64_and_aarch64() {
+    /// Plans of every kind.
+    pub(super) fn plans() -> Vec<Plan> {
         let betas = [
             0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.5, 0.6, 0.99, 1.3, 2.7, -0.5, -0.6, -1.0, -1.3, -7.0,
         ];
         let windows = [(0, 0), (1, 0), (2, 2), (7, 8), (8, 7), (0, 15), (16, 16)];
+        let mut plans = vec![];
+        for beta in betas {
+            for (before, after) in windows {
+                for (k, alpha) in [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0)] {
+                    for boundary in [Boundary::Zero, Boundary::Wrap] {
+                        let window = Window { before, after, divisor: 1.0 };
+                        let config = LrnConfig::window(window).beta(beta).k(k).alpha(alpha).boundary(boundary);
+                        plans.push(Plan::new(&config.resolve().unwrap()));
+                    }
+                }
+            }
+        }
+        plans
+    }
+
+    /// Every kernel of plans of every kind compiles for both architectures, without a call and without a relocation.
+    #[test]
+    fn every_plan_compiles_for_x86_64_and_aarch64() {
         for triple in ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] {
             let isa = host::isa_for(triple.parse().unwrap()).unwrap();
-            for beta in betas {
-                for (before, after) in windows {
-                    for (k, alpha) in [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0)] {
-                        for boundary in [Boundary::Zero, Boundary::Wrap] {
-                            let window = Window { before, after, divisor: 1.0 };
-                            let config = LrnConfig::window(window).beta(beta).k(k).alpha(alpha).boundary(boundary);
-                            let plan = Plan::new(&config.resolve().unwrap());
-                            for kernel in all_kernels(&plan) {
-                                let listing = kernel::listing(&plan, kernel, Vectors::Narrow, &*isa).unwrap();
-                                let calls = listing.lines().any(|line| {
-                                    let name = line.split_whitespace().next().unwrap_or_default();
-                                    name.starts_with("call") || ["bl", "blr"].contains(&name)
-                                });
-                                assert!(!calls, "{triple} {kernel:?}\n{plan}\n{listing}");
-                            }
-                        }
-                    }
+            for plan in plans() {
+                for kernel in all_kernels(&plan) {
+                    let listing = kernel::listing(&plan, kernel, Vectors::Narrow, &*isa).unwrap();
+                    let calls = listing.lines().any(|line| {
+                        let name = line.split_whitespace().next().unwrap_or_default();
+                        name.starts_with("call") || ["bl", "blr"].contains(&name)
+                    });
+                    assert!(!calls, "{triple} {kernel:?}\n{plan}\n{listing}");
+                    let noted = codegen::generate_noted(&plan, kernel, Vectors::Narrow.lanes(), ANY_HOST);
+                    let parts = |text: &str| text.matches("; — ").count();
+                    let expected = parts(&listing::clif(&plan, kernel, &noted));
+                    assert_eq!(parts(&listing), expected, "{triple} {kernel:?}\n{plan}\n{listing}");
                 }
             }
         }
     }
 
-    fn all_kernels(plan: &Plan) -> Vec<Kernel> {
+    pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
         let mut all: Vec<Kernel> = kernels(plan).map(|(_, kernel)| kernel).collect();
         if !plan.is_cumulative() {
             all.push(Kernel::Block { channels: 1 });

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use lrn_jit::{Backend, Boundary, Convention, LocalResponseNorm, LrnConfig};
+use lrn_jit::{Backend, Boundary, BuildError, CompileError, Convention, LocalResponseNorm, LrnConfig, Width};
 
 use super::measure::difference;
 use super::rng::Data;
@@ -27,6 +27,14 @@ impl Settings {
     pub fn config(&self) -> LrnConfig {
         let &Self { convention, size, alpha, beta, k, boundary } = self;
         LrnConfig::new(size).convention(convention).alpha(alpha).beta(beta).k(k).boundary(boundary)
+    }
+
+    /// Compiled layers of every width that the host has.
+    pub fn compiled(&self, axis: isize) -> Vec<LocalResponseNorm> {
+        let layer = |width| self.config().channel_axis(axis).backend(Backend::Jit).width(width).build();
+        let built = [Width::W128, Width::W256, Width::W512].map(layer);
+        let missing = |error: &BuildError| matches!(error, BuildError::Compile(CompileError::UnsupportedWidth { .. }));
+        built.into_iter().filter(|built| !built.as_ref().is_err_and(missing)).map(|built| built.unwrap()).collect()
     }
 
     /// The layer on a backend.
@@ -85,21 +93,24 @@ pub fn check(case: &Case) -> Result<(), String> {
 /// As [`check`], and gives the output.
 pub fn compare(case: &Case) -> Result<Vec<f32>, String> {
     let x = case.x();
-    let run = |backend| {
-        let y = case.layer(backend).forward(&x, &case.shape);
-        y.map_err(|error| format!("{backend}: {error}\ncheck(&{case})"))
+    let run = |layer: &LocalResponseNorm| {
+        let y = layer.forward(&x, &case.shape);
+        y.map_err(|error| format!("{}: {error}\ncheck(&{case})", layer.backend()))
     };
-    let (jit, interpreter) = (run(Backend::Jit)?, run(Backend::Interpreter)?);
-    match difference(&jit, &interpreter) {
-        None => Ok(jit),
-        Some(at) => Err(format!(
-            "at {at} of {}, x = {:e}: jit {:e} ({:#010x}), interpreter {:e} ({:#010x})\ncheck(&{case})",
+    let interpreter = run(&case.layer(Backend::Interpreter))?;
+    for layer in case.settings.compiled(case.axis) {
+        let jit = run(&layer)?;
+        let Some(at) = difference(&jit, &interpreter) else { continue };
+        return Err(format!(
+            "at {at} of {}, x = {:e}: {} gives {:e} ({:#010x}), interpreter {:e} ({:#010x})\ncheck(&{case})",
             x.len(),
             x[at],
+            layer.backend(),
             jit[at],
             jit[at].to_bits(),
             interpreter[at],
             interpreter[at].to_bits()
-        )),
+        ));
     }
+    Ok(interpreter)
 }

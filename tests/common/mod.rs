@@ -7,3 +7,5 @@ pub mod draw;
 pub mod golden;
 pub mod measure;
 pub mod rng;
+#[cfg(feature = "cli")]
+pub mod tool;

@@ -1,7 +1,7 @@
 //! The options that describe a layer, shared by the subcommands.
 
 use clap::{Args, ValueEnum};
-use lrn_jit::{Backend, Boundary, Convention, LrnConfig};
+use lrn_jit::{Backend, Boundary, Convention, LrnConfig, Width};
 
 /// A layer on the command line.
 #[derive(Args, Debug, Clone)]
@@ -19,17 +19,20 @@ pub struct LayerArguments {
     #[arg(long, value_name = "K", allow_hyphen_values = true)]
     pub k: Option<f64>,
     /// Whose rules for even sizes, divisor and defaults hold.
-    #[arg(long, value_enum, default_value_t = ConventionName::Torch)]
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = ConventionName::Torch)]
     pub convention: ConventionName,
     /// The axis of the channels; negative counts from the end (−1: channels last).
     #[arg(long, value_name = "I", default_value_t = 1, allow_hyphen_values = true)]
     pub channel_axis: isize,
     /// What lies beyond the first and the last channel.
-    #[arg(long, value_enum, default_value_t = BoundaryName::Zero)]
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = BoundaryName::Zero)]
     pub boundary: BoundaryName,
     /// Who computes.
-    #[arg(long, value_enum, default_value_t = BackendName::Auto)]
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = BackendName::Auto)]
     pub backend: BackendName,
+    /// Bits of compiled code's vectors; auto: the widest that the processor runs well.
+    #[arg(long, value_enum, value_name = "BITS", default_value_t = WidthName::Auto)]
+    pub width: WidthName,
 }
 
 impl LayerArguments {
@@ -38,6 +41,7 @@ impl LayerArguments {
         let mut config = LrnConfig::new(self.size)
             .convention(self.convention.into())
             .boundary(self.boundary.into())
+            .width(self.width.into())
             .channel_axis(channel_axis);
         if let Some(alpha) = self.alpha {
             config = config.alpha(alpha);
@@ -102,6 +106,33 @@ impl From<BoundaryName> for Boundary {
         match name {
             BoundaryName::Zero => Self::Zero,
             BoundaryName::Wrap => Self::Wrap,
+        }
+    }
+}
+
+/// A width by name.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WidthName {
+    /// The widest that the processor runs well.
+    Auto,
+    /// Four numbers at a time.
+    #[value(name = "128")]
+    W128,
+    /// Eight, with AVX2 or AVX-512.
+    #[value(name = "256")]
+    W256,
+    /// Sixteen, with AVX-512.
+    #[value(name = "512")]
+    W512,
+}
+
+impl From<WidthName> for Width {
+    fn from(name: WidthName) -> Self {
+        match name {
+            WidthName::Auto => Self::Auto,
+            WidthName::W128 => Self::W128,
+            WidthName::W256 => Self::W256,
+            WidthName::W512 => Self::W512,
         }
     }
 }

@@ -3,20 +3,61 @@
 use std::io::Write;
 
 use clap::Args;
+use lrn_jit::LocalResponseNorm;
 
 use crate::arguments::LayerArguments;
 use crate::failure::Failure;
 
+/// Below the subcommand's help.
+const EXAMPLES: &str = "\
+Examples:
+  lrn-jit show --size 5                      the plan, and the code of one channel, part by part
+  lrn-jit show --size 5 --beta 0.6 --clif    all of the kernel: several channels side by side
+  lrn-jit show --size 5 --asm | less         its machine instructions on this host
+  lrn-jit show --size 64 --plan              what was decided; nothing else
+
+CLIF is Cranelift's intermediate code: v1 = fma v2, v3, v4 is v2·v3 + v4, rounded once; f32x4 is a vector of four floats. Lines
+that begin with ; are comments. Headings (; — name —) say what the instructions below them compute.";
+
 /// Shows what is generated for a layer: the plan, the intermediate code, the machine code.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     #[command(flatten)]
     layer: LayerArguments,
+    /// What was decided: window, base, power recipe.
+    #[arg(long)]
+    plan: bool,
+    /// The intermediate code of every kernel that building a layer compiles.
+    #[arg(long)]
+    clif: bool,
+    /// Its machine instructions on this host.
+    #[arg(long)]
+    asm: bool,
 }
 
 /// Runs the subcommand.
 pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
     let lrn = arguments.layer.config(arguments.layer.channel_axis).build()?;
-    writeln!(out, "{lrn}\n{}\n{}", lrn.backend(), lrn.plan())?;
+    let all = !(arguments.plan || arguments.clif || arguments.asm);
+    if arguments.plan || all {
+        plan(&lrn, out)?;
+    }
+    if arguments.clif {
+        writeln!(out, "{}", lrn.clif())?;
+    }
+    if arguments.asm {
+        writeln!(out, "{}", lrn.assembly().map_err(Failure::input)?)?;
+    }
+    if all {
+        writeln!(out, "\n{}", lrn.clif_of_one_channel().trim_end())?;
+        writeln!(out, "\n; --clif: whole kernels, several channels side by side. --asm: their machine instructions.")?;
+    }
+    Ok(())
+}
+
+/// The layer, and what was decided for it.
+fn plan(lrn: &LocalResponseNorm, out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out, "layer:  {lrn}\nrun by: {}\n{}", lrn.backend(), lrn.plan())?;
     Ok(())
 }

@@ -25,7 +25,7 @@ pub struct Operations {
 impl Operations {
     /// Counted in a kernel's CLIF: its operations over its stores.
     pub fn count(clif: &str) -> Self {
-        let main = clif.split("\n; ").next().unwrap_or(clif);
+        let main = clif.split("\nfunction ").nth(1).unwrap_or(clif);
         let opcodes = main.lines().filter_map(|line| {
             let line = line.trim();
             let operation = line.split_once(" = ").map_or(line, |(_, operation)| operation);

@@ -62,7 +62,8 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
         return Err(Failure::input("--backend: bench runs all of them"));
     }
     let cases = if arguments.shapes.is_empty() {
-        cases::networks(arguments.quick)
+        let width = |case: Case| Case { config: case.config.clone().width(arguments.layer.width.into()), ..case };
+        cases::networks(arguments.quick).into_iter().map(width).collect()
     } else {
         let case = |shape: &String| Case::new(shape, &arguments.layer);
         arguments.shapes.iter().map(case).collect::<Result<_, _>>()?

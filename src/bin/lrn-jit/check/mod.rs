@@ -90,14 +90,24 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
 
 /// Runs a case every way there is; the inner error is a difference.
 fn check(case: &Case, tally: &mut Tally, sabotage: &mut bool) -> Result<Result<(), String>, Failure> {
-    let build = |backend| case.settings.config().channel_axis(case.axis).backend(backend).build();
-    let (jit, interpreter) = (build(Backend::Jit)?, build(Backend::Interpreter)?);
+    let interpreter = case.settings.config().channel_axis(case.axis).backend(Backend::Interpreter).build()?;
+    let layers = case.settings.compiled(case.axis);
+    let Some(jit) = layers.last() else { return Err(Failure::input("this host cannot run compiled code")) };
     let (x, shape) = (case.x(), &case.shape);
     let expected = interpreter.forward(&x, shape)?;
     let mut y = jit.forward(&x, shape)?;
     if *sabotage && let Some(y) = y.iter_mut().find(|y| !y.is_nan()) {
         *y = f32::from_bits(y.to_bits() ^ 1);
         *sabotage = false;
+    }
+    for other in &layers[..layers.len() - 1] {
+        if let Some(at) = difference(&other.forward(&x, shape)?, &y) {
+            let (one, two) = (other.backend(), jit.backend());
+            return Ok(Err(format!(
+                "{jit}, shape {shape:?}: at {at}, x = {:e}, other bits by {one} than by {two}",
+                x[at]
+            )));
+        }
     }
     let mut in_place = x.clone();
     jit.forward_in_place(&mut in_place, shape)?;
@@ -113,7 +123,7 @@ fn check(case: &Case, tally: &mut Tally, sabotage: &mut bool) -> Result<Result<(
             )));
         }
     }
-    Ok(judge(case, &jit, &x, &y, tally))
+    Ok(judge(case, jit, &x, &y, tally))
 }
 
 /// Compares to f64, column by column.
