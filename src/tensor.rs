@@ -84,15 +84,9 @@ impl<E: Element> Part<'_, E> {
         self.positions.clone()
     }
 
-    /// The first elements of input and output, unless they are the same tensor: for the compiled kernels, which may read
-    /// all of the input and write this part's positions of the output.
-    pub(crate) fn pointers(&mut self) -> Option<(*const E, *mut E)> {
-        (!self.in_place).then_some((self.input, self.output))
-    }
-
-    /// The first elements of input and output, which in place are the same: for a kernel that reads an element of this part
-    /// no more once it has written it.
-    pub(crate) fn pointers_in_place(&mut self) -> (*const E, *mut E, bool) {
+    /// The first elements of input and output, and whether they are the same: for compiled kernels. Those may read all of the
+    /// input (in place, this part's positions only) and write this part's positions of the output.
+    pub(crate) fn pointers(&mut self) -> (*const E, *mut E, bool) {
         (self.input, self.output, self.in_place)
     }
 
@@ -100,9 +94,16 @@ impl<E: Element> Part<'_, E> {
     pub(crate) fn read(&self, positions: Range<usize>, rows: &mut [f32], stride: usize) {
         self.check(&positions, rows.len(), stride);
         let Geometry { channels, inner, .. } = self.geometry;
-        // SAFETY (both): positions were checked, so these are elements of the tensor. In place they are this part's own,
+        // SAFETY (all): positions were checked, so these are elements of the tensor. In place they are this part's own,
         // which nobody else writes; else the input is shared and not written.
-        if inner < SHORT {
+        if inner == 1 {
+            let start = positions.start * channels;
+            for (channel, row) in rows.chunks_mut(stride).take(channels).enumerate() {
+                for (place, lane) in row[..positions.len()].iter_mut().enumerate() {
+                    *lane = unsafe { self.input.add(start + channel + place * channels).read() }.to_lane();
+                }
+            }
+        } else if inner < SHORT {
             let starts = self.starts(positions);
             for (channel, row) in rows.chunks_mut(stride).take(channels).enumerate() {
                 for (lane, start) in row.iter_mut().zip(&starts) {
@@ -124,8 +125,15 @@ impl<E: Element> Part<'_, E> {
     pub(crate) fn write(&mut self, positions: Range<usize>, rows: &[f32], stride: usize) {
         self.check(&positions, rows.len(), stride);
         let Geometry { channels, inner, .. } = self.geometry;
-        // SAFETY (both): positions were checked, so these are elements of the tensor, of positions that are this part's alone.
-        if inner < SHORT {
+        // SAFETY (all): positions were checked, so these are elements of the tensor, of positions that are this part's alone.
+        if inner == 1 {
+            let start = positions.start * channels;
+            for (channel, row) in rows.chunks(stride).take(channels).enumerate() {
+                for (place, &lane) in row[..positions.len()].iter().enumerate() {
+                    unsafe { self.output.add(start + channel + place * channels).write(E::from_lane(lane)) };
+                }
+            }
+        } else if inner < SHORT {
             let starts = self.starts(positions);
             for (channel, row) in rows.chunks(stride).take(channels).enumerate() {
                 for (&lane, start) in row.iter().zip(&starts) {

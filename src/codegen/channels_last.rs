@@ -41,8 +41,8 @@ pub(super) fn emit(
     let taps = plan.before + 1 + plan.after;
     let [slab_bytes, padded_bytes, count] = [2, 3, 4].map(|place| row(builder, rows, taps + place));
     let vector = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
-    let group = vector * group_vectors(plan);
-    let middle = builder.ins().band_imm_s(end, -group);
+    let group = group_vectors(plan);
+    let [middle, rest] = [vector * group, vector * 2].map(|step| builder.ins().band_imm_s(end, -step));
 
     let (slab, done) = (builder.create_block(), builder.create_block());
     let [start, padded, left] = [I64; 3].map(|ty| builder.append_block_param(slab, ty));
@@ -50,21 +50,22 @@ pub(super) fn emit(
     let any = builder.ins().icmp_imm_u(IntCC::NotEqual, count, 0);
     builder.ins().brif(any, slab, &[zero.into(), zero.into(), count.into()], done, &[]);
     builder.switch_to_block(slab);
-    let vectors =
-        |builder: &mut FunctionBuilder<'_>, constants: &mut _, range: (Option<Value>, Value), grouped: bool| {
-            let step = if grouped { group } else { vector };
-            for_each_vector(builder, constants, (range.0, range.1, step), |builder, constants, offset| {
-                let offsets = (builder.ins().iadd(start, offset), builder.ins().iadd(padded, offset));
-                let emit = Emit { plan, builder, constants, arguments: (rows, table), lanes, offsets };
-                match (grouped, group_vectors(plan)) {
-                    (true, 4) => emit.vectors::<4>(),
-                    (true, _) => emit.vectors::<2>(),
-                    (false, _) => emit.vectors::<1>(),
-                }
-            });
-        };
-    vectors(builder, constants, (None, middle), true);
-    vectors(builder, constants, (Some(middle), end), false);
+    let vectors = |builder: &mut FunctionBuilder<'_>, constants: &mut _, range: (Option<Value>, Value), count: i64| {
+        for_each_vector(builder, constants, (range.0, range.1, vector * count), |builder, constants, offset| {
+            let offsets = (builder.ins().iadd(start, offset), builder.ins().iadd(padded, offset));
+            let emit = Emit { plan, builder, constants, arguments: (rows, table), lanes, offsets };
+            match count {
+                4 => emit.vectors::<4>(),
+                2 => emit.vectors::<2>(),
+                _ => emit.vectors::<1>(),
+            }
+        });
+    };
+    vectors(builder, constants, (None, middle), group);
+    if group > 2 {
+        vectors(builder, constants, (Some(middle), rest), 2);
+    }
+    vectors(builder, constants, (Some(rest), end), 1);
     constants.part(builder, || "the next slab".into());
     let start = builder.ins().iadd(start, slab_bytes);
     let padded = builder.ins().iadd(padded, padded_bytes);

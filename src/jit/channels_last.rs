@@ -1,18 +1,21 @@
 //! Drives the channels-last kernel: whole slabs, some at a time, their squares in a padded copy.
 //!
-//! A kernel reads x only where it writes y, so this works in place too; but there the last vector of a slab must not overlap
-//! the one before it, and slabs that are no whole number of vectors are packed into columns instead.
+//! A kernel reads x only where it writes y, so this works in place too; but the last vector of a slab overlaps the one before
+//! it, so that in place slabs that are no whole number of vectors are copied first.
 
 use std::ptr;
 
 use super::JitEngine;
 use super::drive::Scratch;
+use super::host::vectorized;
 use crate::geometry::Geometry;
 use crate::tensor::Part;
 
 /// f32 of padded squares at a time: they stay in the first-level cache, and the kernel reads them long after they were
 /// written, so that no load waits for two stores.
 const SQUARES: usize = 1 << 12;
+/// f32 of the widest vector.
+const BORDER: usize = 16;
 
 impl JitEngine {
     /// Computes a part whose `inner` is less than a vector.
@@ -20,28 +23,39 @@ impl JitEngine {
         let Geometry { channels, inner, .. } = part.geometry();
         let positions = part.positions();
         let slab = channels * inner;
-        let (input, output, in_place) = part.pointers_in_place();
+        let (input, output, in_place) = part.pointers();
         let whole_vectors = slab.is_multiple_of(self.lanes());
-        let kernel = self.channels_last().filter(|_| slab >= self.lanes() && (whole_vectors || !in_place));
+        let kernel = self.channels_last().filter(|_| slab >= self.lanes());
         let (first, last) = (positions.start.div_ceil(inner), positions.end / inner);
         let Some(kernel) = kernel.filter(|_| first < last) else {
             return self.packed(part, positions, scratch);
         };
 
         let (before, after) = (self.plan.before * inner, self.plan.after * inner);
-        let padded = before + slab + after;
+        // Squares begin on the border of a widest vector, and so do those of every slab after it.
+        let padded = (before + slab + after).next_multiple_of(BORDER);
         let group = (SQUARES / padded).clamp(1, last - first);
-        let mut squares = vec![0.0f32; padded * group];
+        let mut squares = vec![0.0f32; padded * group + BORDER];
+        let border = squares[before..].as_ptr().align_offset(BORDER * size_of::<f32>()).min(BORDER);
+        let squares = &mut squares[border..][..padded * group];
+        let mut copy = vec![];
         for start in (first..last).step_by(group) {
             let count = group.min(last - start);
             for (index, squares) in squares.chunks_exact_mut(padded).take(count).enumerate() {
                 // SAFETY: slab `start + index` lies within the tensor, and its positions are this part's alone; the
                 // kernel has not been given it yet.
                 let x = unsafe { std::slice::from_raw_parts(input.add((start + index) * slab), slab) };
-                for (square, x) in squares[before..].iter_mut().zip(x) {
-                    *square = x * x;
-                }
-                for tap in (0..self.plan.before).chain(self.plan.before + channels..padded / inner) {
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        for (square, x) in squares[before..].iter_mut().zip(x) {
+                            *square = x * x;
+                        }
+                    },
+                );
+                for tap in (0..self.plan.before)
+                    .chain(self.plan.before + channels..self.plan.before + channels + self.plan.after)
+                {
                     if let Some(channel) = self.plan.tap(tap, channels) {
                         let from = before + channel * inner;
                         squares.copy_within(from..from + inner, tap * inner);
@@ -54,7 +68,13 @@ impl JitEngine {
             scratch.rows.extend((0..taps).map(tap));
             let bytes = |elements: usize| ptr::without_provenance(elements * size_of::<f32>());
             // SAFETY: the slabs lie within the tensor.
-            let (x, y) = unsafe { (input.add(start * slab), output.add(start * slab)) };
+            let (mut x, y) = unsafe { (input.add(start * slab), output.add(start * slab)) };
+            if in_place && !whole_vectors {
+                copy.clear();
+                // SAFETY: the slabs lie within the tensor, and their positions are this part's alone.
+                copy.extend_from_slice(unsafe { std::slice::from_raw_parts(x, count * slab) });
+                x = copy.as_ptr();
+            }
             let counts = [bytes(slab), bytes(padded), ptr::without_provenance(count)];
             scratch.rows.extend([x.cast(), y.cast_const().cast()]);
             scratch.rows.extend(counts);

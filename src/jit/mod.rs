@@ -3,10 +3,12 @@
 //! * [`host`]: which machine, which features;
 //! * [`lift`]: 128-bit code → 256 and 512 bits;
 //! * [`kernel`]: CLIF → memory that can be called, and back to the system;
-//! * [`drive`]: which rows and bytes a kernel is called on; [`channels_last`]: the same for slabs along the vectors;
+//! * [`drive`]: which rows a kernel is called on: [`blocks`], [`long_windows`], and [`channels_last`] for slabs along the
+//!   vectors;
 //! * [`JitEngine`] (here): the kernels of one plan, compiled when first needed, shared by all layers with that plan.
 #![allow(unsafe_code, reason = "calling generated code")]
 
+mod blocks;
 mod channels_last;
 pub(crate) mod drive;
 pub(crate) mod host;
@@ -15,6 +17,7 @@ pub(crate) mod lift;
 mod lift_table;
 #[cfg(test)]
 mod lift_tests;
+mod long_windows;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
@@ -24,6 +27,7 @@ use crate::codegen::{self, Kernel, listing};
 use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
 use crate::plan::{Formula, Plan};
+use blocks::FEW;
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use host::Vectors;
 use kernel::CompiledKernel;
@@ -38,8 +42,10 @@ pub struct JitEngine {
     accumulate: Option<CompiledKernel>,
     /// For slabs whose channels lie along the vectors. Compiled on first use.
     channels_last: OnceLock<Result<CompiledKernel, CompileError>>,
-    /// One channel at a time, for tensors with fewer channels than a block. Compiled on first use.
+    /// One channel at a time, for tensors with very few channels. Compiled on first use.
     narrow: OnceLock<Result<CompiledKernel, CompileError>>,
+    /// Four channels at a time, where a whole block would not fit. Compiled on first use.
+    few: OnceLock<Result<CompiledKernel, CompileError>>,
 }
 
 /// What code depends on: floats by their bits.
@@ -89,7 +95,15 @@ impl JitEngine {
         let cumulative = plan.is_cumulative();
         let main = CompiledKernel::new(&plan, main_kernel(&plan), vectors)?;
         let accumulate = cumulative.then(|| CompiledKernel::new(&plan, Kernel::Accumulate, vectors)).transpose()?;
-        Ok(Self { plan, vectors, main, accumulate, channels_last: OnceLock::new(), narrow: OnceLock::new() })
+        Ok(Self {
+            plan,
+            vectors,
+            main,
+            accumulate,
+            channels_last: OnceLock::new(),
+            narrow: OnceLock::new(),
+            few: OnceLock::new(),
+        })
     }
 
     /// f32 of the widest vector of the kernels.
@@ -123,9 +137,22 @@ impl JitEngine {
 
     /// The kernel for fewer channels than a block; the block kernel where it cannot be had.
     fn narrow(&self) -> (&CompiledKernel, usize) {
-        let compile = || CompiledKernel::new(&self.plan, Kernel::Block { channels: 1 }, self.vectors);
-        match self.narrow.get_or_init(compile) {
-            Ok(kernel) => (kernel, 1),
+        self.block_of(1, &self.narrow)
+    }
+
+    /// The kernel for four channels at a time; the block kernel where it cannot be had.
+    fn few(&self) -> (&CompiledKernel, usize) {
+        self.block_of(FEW, &self.few)
+    }
+
+    fn block_of<'a>(
+        &'a self,
+        channels: usize,
+        place: &'a OnceLock<Result<CompiledKernel, CompileError>>,
+    ) -> (&'a CompiledKernel, usize) {
+        let compile = || CompiledKernel::new(&self.plan, Kernel::Block { channels }, self.vectors);
+        match place.get_or_init(compile) {
+            Ok(kernel) => (kernel, channels),
             Err(_) => (&self.main, block_channels(&self.plan)),
         }
     }
@@ -221,7 +248,7 @@ mod tests {
     pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
         let mut all: Vec<Kernel> = kernels(plan).map(|(_, kernel)| kernel).collect();
         if !plan.is_cumulative() {
-            all.push(Kernel::Block { channels: 1 });
+            all.extend([1, FEW].map(|channels| Kernel::Block { channels }));
             if matches!(plan.formula, Formula::Normalize { .. }) {
                 all.push(Kernel::ChannelsLast);
             }

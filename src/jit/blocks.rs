@@ -1,0 +1,132 @@
+//! Drives block kernels over a plane, a block of channels at a time.
+//!
+//! * Out of place a block is swept over the whole plane before the next one: few long sequential streams are what memory
+//!   likes best. The last block of channels overlaps the one before it and writes the same bits again.
+//! * In place a block overwrites rows that the next one needs as taps (and, if it is the last and overlaps, as channels).
+//!   Those rows are kept in a scratch first. Stretches come outermost, so that the scratch is some rows of one stretch.
+//! * Taps beyond the edges read a row of zeros, or the rows at the other end of the ring.
+//! * Rows that lie a multiple of 4 KB apart share one set of a first-level cache, which holds eight or twelve of them: blocks
+//!   of four channels fit.
+
+use std::ops::Range;
+
+use super::JitEngine;
+use super::drive::{Plane, REST, SAME_SET, SWEEP, Scratch, ZEROS, stretches};
+use super::kernel::CompiledKernel;
+use crate::codegen::block::{block_channels, input_rows};
+
+/// A kernel and the channels of its block.
+type Block<'a> = (&'a CompiledKernel, usize);
+
+impl JitEngine {
+    /// # Safety
+    ///
+    /// As [`plane`](Self::plane).
+    pub(super) unsafe fn block_plane(&self, plane: Plane, scratch: &mut Scratch) {
+        let block = self.block_for(&plane);
+        // SAFETY: passed on.
+        unsafe {
+            if plane.in_place {
+                self.blocks_in_place(block, plane, scratch);
+            } else {
+                self.blocks(block, plane, scratch);
+            }
+        }
+    }
+
+    fn block_for(&self, plane: &Plane) -> Block<'_> {
+        let main = (&self.main, block_channels(&self.plan));
+        if plane.channels < main.1 {
+            return if plane.channels >= FEW { self.few() } else { self.narrow() };
+        }
+        if plane.input.stride.is_multiple_of(SAME_SET) && main.1 > FEW { self.few() } else { main }
+    }
+
+    /// # Safety
+    ///
+    /// As [`plane`](Self::plane), out of place.
+    unsafe fn blocks(&self, block: Block<'_>, plane: Plane, scratch: &mut Scratch) {
+        for start in (0..plane.channels).step_by(block.1) {
+            let first = start.min(plane.channels.saturating_sub(block.1));
+            for columns in stretches(plane.width, SWEEP) {
+                // SAFETY: a channel's row, from a column of the plane on.
+                let source =
+                    |channel: usize| unsafe { plane.input.start.add(channel * plane.input.stride + columns.start) };
+                // SAFETY: passed on.
+                unsafe { self.block(block, first, columns.clone(), plane, source, scratch) };
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`plane`](Self::plane), in place.
+    unsafe fn blocks_in_place(&self, block: Block<'_>, plane: Plane, scratch: &mut Scratch) {
+        let Plane { input, channels, .. } = plane;
+        let last_first = channels.saturating_sub(block.1);
+        for columns in stretches(plane.width, SWEEP) {
+            let span = columns.len();
+            let [mut kept, mut next] = std::mem::take(&mut scratch.kept);
+            let (mut kept_first, mut done) = (0, 0);
+            while done < channels {
+                let first = done.min(last_first);
+                let end = (first + block.1).min(channels);
+                // SAFETY: a channel's row, from a column of the plane on.
+                let row = |channel: usize| unsafe { input.start.add(channel * input.stride + columns.start) };
+                let source = |channel: usize| match channel.checked_sub(kept_first) {
+                    Some(place) if channel < done => kept[place * span..].as_ptr(),
+                    _ => row(channel),
+                };
+                let next_first = end.min(last_first).saturating_sub(self.plan.before);
+                next.clear();
+                if end < channels {
+                    for channel in next_first..end {
+                        // SAFETY: kept rows hold `span` elements, and so do the plane's from its columns on.
+                        next.extend_from_slice(unsafe { std::slice::from_raw_parts(source(channel), span) });
+                    }
+                }
+                // SAFETY: passed on; no row is read where it was overwritten.
+                unsafe { self.block(block, first, columns.clone(), plane, source, scratch) };
+                std::mem::swap(&mut kept, &mut next);
+                (kept_first, done) = (next_first, end);
+            }
+            scratch.kept = [kept, next];
+        }
+    }
+
+    /// Runs a block from channel `first` on over some columns; `source` gives a channel's row.
+    ///
+    /// # Safety
+    ///
+    /// As [`plane`](Self::plane); rows of `source` are readable over the columns.
+    unsafe fn block(
+        &self,
+        (kernel, block): Block<'_>,
+        first: usize,
+        columns: Range<usize>,
+        Plane { output, channels, .. }: Plane,
+        source: impl Fn(usize) -> *const f32,
+        scratch: &mut Scratch,
+    ) {
+        scratch.rows.clear();
+        for row in 0..input_rows(&self.plan, block) {
+            let start = self.plan.tap(first + row, channels).map_or(ZEROS.as_ptr(), &source);
+            scratch.rows.push(start.cast());
+        }
+        for row in first..first + block {
+            let target = if row < channels {
+                // SAFETY: a channel's row, from a column of the plane on.
+                unsafe { output.start.add(row * output.stride + columns.start) }
+            } else {
+                scratch.spare.resize(SWEEP + REST, 0.0);
+                scratch.spare.as_mut_ptr()
+            };
+            scratch.rows.push(target.cast_const().cast());
+        }
+        // SAFETY: every row is valid over the columns: zeros and spare rows hold the longest stretch.
+        unsafe { kernel.call(&scratch.rows, columns.len()) };
+    }
+}
+
+/// Channels of a block where rows share a set of the cache, or the tensor has few.
+pub(super) const FEW: usize = 4;

@@ -1,0 +1,65 @@
+//! Drives the kernels of long windows over a plane: sums along the channels, then outputs from two of them.
+//!
+//! All sums of a stretch are made before its first output, and an output is written after the same element was read for the
+//! last time: this works in place as well.
+
+use std::ptr;
+
+use super::JitEngine;
+use super::drive::{Plane, REST, SWEEP, Scratch, ZEROS, stretches};
+use super::kernel::CompiledKernel;
+use crate::arithmetic::cumulative::{Step, schedule};
+use crate::codegen::clif_lanes::Slot;
+
+/// f32 of half the sums of a long window: a quarter of a second-level cache.
+const TILE: usize = 1 << 16;
+
+impl JitEngine {
+    /// # Safety
+    ///
+    /// As [`plane`](Self::plane).
+    pub(super) unsafe fn cumulative_plane(&self, accumulate: &CompiledKernel, plane: Plane, scratch: &mut Scratch) {
+        let Plane { input, output, channels, width, .. } = plane;
+        let Scratch { rows, sums, schedule: known, .. } = scratch;
+        let schedule = known.get_or_insert_with(|| schedule(&self.plan, channels));
+        let stretch = (2 * TILE / schedule.rows.max(1) / REST * REST).clamp(REST, SWEEP);
+        let stride = (stretch + REST).min(width.next_multiple_of(REST));
+        sums.resize(schedule.rows * stride, 0.0);
+        let sums = sums.as_mut_ptr();
+        let turns = Slot([schedule.turns.to_bits(); _]);
+        let bytes = |elements: usize, downwards: bool| {
+            let bytes = elements.wrapping_mul(size_of::<f32>());
+            ptr::without_provenance(if downwards { bytes.wrapping_neg() } else { bytes })
+        };
+        for columns in stretches(width, stretch) {
+            // SAFETY (both closures): rows of the plane from a column on; rows of the scratch.
+            let x = |channel: usize| unsafe { input.start.add(channel * input.stride + columns.start) }.cast::<u8>();
+            let sum = |row: Option<usize>| match row {
+                Some(row) => unsafe { sums.add(row * stride) }.cast_const().cast::<u8>(),
+                None => ZEROS.as_ptr().cast(),
+            };
+            for step in &schedule.steps {
+                rows.clear();
+                let kernel = match *step {
+                    Step::Accumulate { start, channel, row, count, downwards, in_place } => {
+                        let sums_step = if in_place { 0 } else { stride };
+                        let steps = [bytes(input.stride, downwards), bytes(sums_step, downwards)];
+                        let count = ptr::without_provenance(count);
+                        rows.extend([sum(start), x(channel), steps[0], sum(Some(row)), steps[1], count]);
+                        accumulate
+                    }
+                    Step::Combine { channel, suffix, prefix, total } => {
+                        // SAFETY: a channel's row, from a column of the plane on.
+                        let y = unsafe { output.start.add(channel * output.stride + columns.start) };
+                        let turns = (&raw const turns).cast();
+                        rows.extend([x(channel), sum(suffix), sum(prefix), sum(total), turns, y.cast_const().cast()]);
+                        &self.main
+                    }
+                };
+                // SAFETY: every row is valid over the stretch: a scratch row is `stride` long, and the schedule stays
+                // within its rows and the channels.
+                unsafe { kernel.call(rows, columns.len()) };
+            }
+        }
+    }
+}
