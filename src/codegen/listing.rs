@@ -216,7 +216,7 @@ impl Annotator<'_> {
         };
         let named = |names: &[&str], index: usize| names.get(index).map_or_else(String::new, ToString::to_string);
         match self.kernel {
-            Kernel::Block { channels } => match row.checked_sub(input_rows(self.plan, channels)) {
+            Kernel::Block { channels, .. } => match row.checked_sub(input_rows(self.plan, channels)) {
                 None => channel("x", row, self.plan.before),
                 Some(output) => channel("y", output, 0),
             },

@@ -34,6 +34,8 @@ pub(crate) enum Kernel {
     Block {
         /// Channels of the block.
         channels: usize,
+        /// How its rows come and go.
+        traffic: Traffic,
     },
     /// Slabs whose channels lie along the vectors, windows unrolled.
     ChannelsLast,
@@ -41,6 +43,17 @@ pub(crate) enum Kernel {
     Accumulate,
     /// Outputs of one channel from accumulated sums.
     Combine,
+}
+
+/// How the rows of a block come from memory and go to it. Lifted code only: 128-bit code is the same for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Traffic {
+    /// Tensors that a cache may hold: what is read next is asked for ahead.
+    Cached,
+    /// Larger tensors: so are the lines that are written next.
+    Beyond,
+    /// Larger tensors whose rows begin on cache lines and are whole numbers of vectors: lines go past the caches.
+    Past,
 }
 
 /// A kernel before it is compiled.
@@ -80,7 +93,7 @@ fn emit(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig, m
     let &[rows, table, end] = builder.block_params(entry) else { unreachable!("three parameters were declared") };
     let arguments = Arguments { rows, constants: table, end };
     match kernel {
-        Kernel::Block { channels } => block::emit(plan, channels, &mut builder, &mut constants, arguments, lanes),
+        Kernel::Block { channels, .. } => block::emit(plan, channels, &mut builder, &mut constants, arguments, lanes),
         Kernel::ChannelsLast => channels_last::emit(plan, &mut builder, &mut constants, arguments, lanes),
         Kernel::Accumulate => cumulative::emit_accumulate(&mut builder, &mut constants, arguments, lanes),
         Kernel::Combine => cumulative::emit_combine(plan, &mut builder, &mut constants, arguments, lanes),

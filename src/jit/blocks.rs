@@ -4,16 +4,21 @@
 //!   likes best. The last block of channels overlaps the one before it and writes the same bits again.
 //! * In place a block overwrites rows that the next one needs as taps (and, if it is the last and overlaps, as channels).
 //!   Those rows are kept in a scratch first. Stretches come outermost, so that the scratch is some rows of one stretch.
+//! * Tensors beyond the caches have kernels of their own ([`Traffic`]).
 //! * Taps beyond the edges read a row of zeros, or the rows at the other end of the ring.
 //! * Rows that lie a multiple of 4 KB apart share one set of a first-level cache, which holds eight or twelve of them: blocks
 //!   of four channels fit.
 
 use std::ops::Range;
 
-use super::JitEngine;
 use super::drive::{Plane, REST, SAME_SET, SWEEP, Scratch, ZEROS, stretches};
 use super::kernel::CompiledKernel;
+use super::{FEW, JitEngine, Size};
+use crate::codegen::Traffic;
 use crate::codegen::block::{block_channels, input_rows};
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// A kernel and the channels of its block.
 type Block<'a> = (&'a CompiledKernel, usize);
@@ -35,11 +40,29 @@ impl JitEngine {
     }
 
     fn block_for(&self, plane: &Plane) -> Block<'_> {
-        let main = (&self.main, block_channels(&self.plan));
-        if plane.channels < main.1 {
-            return if plane.channels >= FEW { self.few() } else { self.narrow() };
-        }
-        if plane.input.stride.is_multiple_of(SAME_SET) && main.1 > FEW { self.few() } else { main }
+        let whole = block_channels(&self.plan);
+        let size = match plane.channels {
+            ..FEW => Size::One,
+            channels if channels < whole || plane.input.stride.is_multiple_of(SAME_SET) => Size::Few,
+            _ => Size::Whole,
+        };
+        let traffic = if !plane.beyond || plane.in_place {
+            Traffic::Cached
+        } else if self.on_lines(plane) {
+            Traffic::Past
+        } else {
+            Traffic::Beyond
+        };
+        self.block(size, traffic)
+    }
+
+    /// Whether every row of the output begins on a cache line and holds a whole number of vectors.
+    fn on_lines(&self, plane: &Plane) -> bool {
+        let line = LINE / size_of::<f32>();
+        plane.output.start.addr().is_multiple_of(LINE)
+            && plane.output.stride.is_multiple_of(line)
+            && plane.width.is_multiple_of(line)
+            && SWEEP.is_multiple_of(self.lanes())
     }
 
     /// # Safety
@@ -53,7 +76,7 @@ impl JitEngine {
                 let source =
                     |channel: usize| unsafe { plane.input.start.add(channel * plane.input.stride + columns.start) };
                 // SAFETY: passed on.
-                unsafe { self.block(block, first, columns.clone(), plane, source, scratch) };
+                unsafe { self.run_block(block, first, columns.clone(), plane, source, scratch) };
             }
         }
     }
@@ -86,7 +109,7 @@ impl JitEngine {
                     }
                 }
                 // SAFETY: passed on; no row is read where it was overwritten.
-                unsafe { self.block(block, first, columns.clone(), plane, source, scratch) };
+                unsafe { self.run_block(block, first, columns.clone(), plane, source, scratch) };
                 std::mem::swap(&mut kept, &mut next);
                 (kept_first, done) = (next_first, end);
             }
@@ -99,7 +122,7 @@ impl JitEngine {
     /// # Safety
     ///
     /// As [`plane`](Self::plane); rows of `source` are readable over the columns.
-    unsafe fn block(
+    unsafe fn run_block(
         &self,
         (kernel, block): Block<'_>,
         first: usize,
@@ -127,6 +150,3 @@ impl JitEngine {
         unsafe { kernel.call(&scratch.rows, columns.len()) };
     }
 }
-
-/// Channels of a block where rows share a set of the cache, or the tensor has few.
-pub(super) const FEW: usize = 4;

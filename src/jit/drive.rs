@@ -2,16 +2,16 @@
 //!
 //! A *plane* is the same stretch of every channel's row. Planes are worked on where they lie ([`blocks`](super::blocks), or
 //! [`long_windows`](super::long_windows)), at least a vector wide: the last vector of a stretch may overlap the one before it
-//! and write the same bits again. In place it must not, since it would read what was written; there a plane ends with its
-//! last whole vector.
+//! and write the same bits again. In place it must not, since it would read what was written: it is computed from a copy.
 //!
-//! What is left (stretches shorter than a vector, columns at the end of a plane in place, rings in place) is packed into the
-//! rows of a small scratch tile, worked on there and unpacked. Tensors whose `inner` is less than a vector have vectors
+//! What is left (stretches shorter than a vector, rings in place) is packed into the rows of a small scratch tile, worked on
+//! there and unpacked. Tensors whose `inner` is less than a vector have vectors
 //! along the channels instead ([`channels_last`](super::channels_last)).
 
 use std::ops::Range;
 
 use super::JitEngine;
+use super::host::fence;
 use crate::arithmetic::cumulative::Schedule;
 use crate::config::Boundary;
 use crate::tensor::Part;
@@ -21,6 +21,8 @@ pub(super) const SWEEP: usize = 4096;
 /// Columns that are added to the last stretch rather than left alone, less than a vector of any width.
 pub(super) const REST: usize = 16;
 pub(super) static ZEROS: [f32; SWEEP + REST] = [0.0; SWEEP + REST];
+/// Elements of a tensor that most last-level caches do not hold beside its output.
+const BEYOND: usize = 1 << 22;
 /// f32 of a packed tile: with its result, some of a second-level cache.
 const PACKED: usize = 1 << 14;
 /// Rows this many f32 apart, or a multiple, share one set of a first-level cache.
@@ -42,6 +44,8 @@ pub(super) struct Plane {
     pub(super) width: usize,
     /// Input and output are the same rows.
     pub(super) in_place: bool,
+    /// No cache holds the tensor.
+    pub(super) beyond: bool,
 }
 
 /// Memory of one call, reused between planes.
@@ -53,6 +57,8 @@ pub(super) struct Scratch {
     pub(super) schedule: Option<Schedule>,
     /// Rows of channels that were overwritten, and those that the next block will need of them.
     pub(super) kept: [Vec<f32>; 2],
+    /// The last vector of every channel of a plane.
+    last: Vec<f32>,
 }
 
 impl JitEngine {
@@ -73,23 +79,57 @@ impl JitEngine {
         while position < positions.end {
             let (outer, s) = (position / geometry.inner, position % geometry.inner);
             let width = (geometry.inner - s).min(positions.end - position);
-            let whole = if in_place || width < self.lanes() { width / self.lanes() * self.lanes() } else { width };
-            if whole > 0 {
+            if width < self.lanes() {
+                self.packed(part, position..position + width, &mut scratch);
+            } else {
                 let first = outer * geometry.channels * geometry.inner + s;
+                let beyond = geometry.elements() >= BEYOND;
                 // SAFETY: the slab's rows begin at `first` and lie `inner` apart within the tensor's elements; the output
                 // at these positions is this part's alone, and the input is another slice, or the same positions.
                 unsafe {
                     let input = Rows { start: input.add(first), stride: geometry.inner };
                     let output = Rows { start: output.add(first), stride: geometry.inner };
-                    let plane = Plane { input, output, channels: geometry.channels, width: whole, in_place };
-                    self.plane(plane, &mut scratch);
+                    let plane = Plane { input, output, channels: geometry.channels, width, in_place, beyond };
+                    if in_place && !width.is_multiple_of(self.lanes()) {
+                        self.plane_in_place(plane, &mut scratch);
+                    } else {
+                        self.plane(plane, &mut scratch);
+                    }
                 }
-            }
-            if whole < width {
-                self.packed(part, position + whole..position + width, &mut scratch);
             }
             position += width;
         }
+        if geometry.elements() >= BEYOND {
+            fence();
+        }
+    }
+
+    /// Computes a plane in place that is no whole number of vectors: its last vector, which overlaps the one before it, from a
+    /// copy made before.
+    ///
+    /// # Safety
+    ///
+    /// As [`plane`](Self::plane), but for the whole number.
+    unsafe fn plane_in_place(&self, plane: Plane, scratch: &mut Scratch) {
+        let Plane { input, output, channels, width, .. } = plane;
+        let lanes = self.lanes();
+        let whole = width / lanes * lanes;
+        let mut last = std::mem::take(&mut scratch.last);
+        last.clear();
+        for channel in 0..channels {
+            // SAFETY: a channel's last vector.
+            let row =
+                unsafe { std::slice::from_raw_parts(input.start.add(channel * input.stride + width - lanes), lanes) };
+            last.extend_from_slice(row);
+        }
+        // SAFETY: the plane's whole vectors; then the copy, and where it came from, which are two.
+        unsafe {
+            self.plane(Plane { width: whole, ..plane }, scratch);
+            let input = Rows { start: last.as_ptr(), stride: lanes };
+            let output = Rows { start: output.start.add(width - lanes), ..output };
+            self.plane(Plane { input, output, channels, width: lanes, in_place: false, beyond: false }, scratch);
+        }
+        scratch.last = last;
     }
 
     /// Computes columns by way of a packed copy.
@@ -109,6 +149,7 @@ impl JitEngine {
                 channels,
                 width: columns.len().next_multiple_of(self.lanes()),
                 in_place: false,
+                beyond: false,
             };
             // SAFETY: both tiles hold `channels` rows of `stride` ≥ `width` elements; they are two vectors.
             unsafe { self.plane(plane, scratch) };

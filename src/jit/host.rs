@@ -79,6 +79,15 @@ fn features() -> Features {
     }
 }
 
+/// Orders stores that went past the caches before whatever follows.
+pub(crate) fn fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 fn features() -> Features {
     Features::default()

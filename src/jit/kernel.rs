@@ -166,7 +166,10 @@ pub(crate) fn machine_code(
     let code = compiled.code_buffer();
     let lifted = match vectors {
         Vectors::Narrow => Ok(code.to_vec()),
-        Vectors::Wide(target) => lift(code, target, TABLE),
+        Vectors::Wide(target) => {
+            let traffic = if let Kernel::Block { traffic, .. } = kernel { Some(traffic) } else { None };
+            lift(code, target, TABLE, traffic)
+        }
     };
     Ok(lifted.map(|code| (code, constants)))
 }

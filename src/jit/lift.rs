@@ -12,7 +12,10 @@
 //!    table (if its address is never overwritten) and spilled vectors (if nothing else overlaps them), live in zmm16 to
 //!    zmm31 instead. Constants are loaded once, on entry.
 //! 4. `vzeroupper` goes before every `ret`: it takes the `ret`'s address, so that branches to it are not led past.
-//! 5. Encode, branches relocated.
+//! 5. Rows (operands of two registers) are asked for [`AHEAD`] of their use, as the kernel's [`Traffic`] says: loads always, as
+//!    twenty rows at once are more than a processor follows by itself; the lines of stores where the caches do not hold
+//!    them, unless they go past the caches by non-temporal stores (the driver ends with a fence).
+//! 6. Encode, branches relocated.
 //!
 //! The code generator must have been told the width: the step from one vector to the next is in the code.
 
@@ -25,6 +28,7 @@ use iced_x86::{
 };
 
 use super::lift_table::{Forms, Shape, forms};
+use crate::codegen::Traffic;
 
 /// What vector code is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,6 +64,15 @@ impl Target {
         first + number as u32
     }
 
+    /// A store past the caches.
+    fn stream(self) -> Code {
+        match self {
+            Self::Vex256 => Code::VEX_Vmovntps_m256_ymm,
+            Self::Evex256 => Code::EVEX_Vmovntps_m256_ymm,
+            Self::Evex512 => Code::EVEX_Vmovntps_m512_zmm,
+        }
+    }
+
     /// Load (or register move), and store.
     fn moves(self) -> (Code, Code) {
         match self {
@@ -93,8 +106,12 @@ const NARROW: i64 = 16;
 /// The registers that EVEX adds.
 const EXTRA: usize = 16;
 
-/// Code lifted to `target`. `table` is the register that holds the constants' address on entry.
-pub(crate) fn lift(code: &[u8], target: Target, table: Register) -> Result<Vec<u8>, Refusal> {
+/// How far ahead of its use a row is asked for, in bytes.
+const AHEAD: i64 = 512;
+
+/// Code lifted to `target`. `table` is the register that holds the constants' address on entry; without `traffic` rows are not
+/// asked for ahead.
+pub(crate) fn lift(code: &[u8], target: Target, table: Register, traffic: Option<Traffic>) -> Result<Vec<u8>, Refusal> {
     let narrow = decode(code)?;
     let homes = if target == Target::Vex256 { Homes::default() } else { Homes::choose(&narrow, table) };
     let mut wide: Vec<Instruction> = homes.loads(target, table);
@@ -107,12 +124,39 @@ pub(crate) fn lift(code: &[u8], target: Target, table: Register) -> Result<Vec<u
             ret.set_ip(0);
             wide.push(ret);
         } else {
-            wide.push(widen(instruction, target, &homes)?);
+            let mut wider = widen(instruction, target, &homes)?;
+            if traffic == Some(Traffic::Past) && row_access(&instruction) == Some(Shape::Store) {
+                wider.set_code(target.stream());
+            }
+            wide.push(wider);
+            wide.extend(ask_ahead(&instruction, traffic));
         }
     }
     let block = InstructionBlock::new(&wide, 0);
     let encoded = BlockEncoder::encode(64, block, BlockEncoderOptions::NONE);
     encoded.map(|result| result.code_buffer).map_err(|error| Refusal(error.to_string()))
+}
+
+/// Whether an instruction loads a row's vector, or stores one.
+fn row_access(instruction: &Instruction) -> Option<Shape> {
+    let row = has_memory(instruction)
+        && instruction.memory_index() != Register::None
+        && instruction.memory_base() != Register::RSP;
+    forms(instruction.code()).map(|forms| forms.shape).filter(|_| row)
+}
+
+/// What asks for the memory that an instruction's row will be in some vectors later.
+fn ask_ahead(instruction: &Instruction, traffic: Option<Traffic>) -> Option<Instruction> {
+    let code = match (row_access(instruction)?, traffic?) {
+        (Shape::Store, Traffic::Beyond) => Code::Prefetchw_m8,
+        // A row that an instruction computes with was loaded before, for its square.
+        (Shape::Move, _) => Code::Prefetcht0_m8,
+        _ => return None,
+    };
+    let (base, index) = (instruction.memory_base(), instruction.memory_index());
+    let at = instruction.memory_displacement64() as i64 + AHEAD;
+    let memory = MemoryOperand::with_base_index_scale_displ_size(base, index, instruction.memory_index_scale(), at, 8);
+    Instruction::with1(code, memory).ok()
 }
 
 fn decode(code: &[u8]) -> Result<Vec<Instruction>, Refusal> {

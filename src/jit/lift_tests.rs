@@ -79,10 +79,10 @@ fn what_is_not_lane_wise_or_not_known_is_refused() {
         ("moves the stack", Instruction::with2(Code::And_rm64_imm8, RSP, -64).unwrap()),
     ];
     for (reason, instruction) in cases {
-        let refusal = lift(&assemble(&[instruction]), Target::Evex512, TABLE).unwrap_err();
+        let refusal = lift(&assemble(&[instruction]), Target::Evex512, TABLE, None).unwrap_err();
         assert!(refusal.to_string().contains(reason), "{instruction}: {refusal}");
     }
-    let refusal = lift(&[0x06], Target::Evex512, TABLE).unwrap_err();
+    let refusal = lift(&[0x06], Target::Evex512, TABLE, None).unwrap_err();
     assert!(refusal.to_string().contains("not known"), "{refusal}");
 }
 
@@ -94,7 +94,7 @@ fn a_constant_stays_in_memory_where_its_address_is_overwritten() {
     };
     let other = if TABLE == Register::RSI { Register::RDX } else { Register::RSI };
     let count = |instructions: &[Instruction]| {
-        let code = lift(&assemble(instructions), Target::Evex512, TABLE).unwrap();
+        let code = lift(&assemble(instructions), Target::Evex512, TABLE, None).unwrap();
         let lifted: Vec<Instruction> = Decoder::with_ip(64, &code, 0, DecoderOptions::NONE).iter().collect();
         // Loads into the registers that only EVEX has.
         lifted
@@ -151,7 +151,7 @@ fn host_targets() -> Vec<Target> {
 fn every_plan_gives_the_same_bits_at_every_target() {
     let mut compared = 0;
     for plan in plans() {
-        let Kernel::Block { channels } = main_kernel(&plan) else { continue };
+        let Kernel::Block { channels, .. } = main_kernel(&plan) else { continue };
         for elements in [16, 37] {
             let expected = run(&compiled(&plan, Vectors::Narrow), &plan, channels, elements);
             for target in host_targets() {
@@ -199,7 +199,7 @@ fn a_wrong_lift_is_seen() {
     let isa = host::isa().unwrap();
     for config in [LrnConfig::new(3).k(1.25), LrnConfig::new(2).k(1.25).beta(0.6)] {
         let plan = Plan::new(&config.alpha(3.7).resolve().unwrap());
-        let Kernel::Block { channels } = main_kernel(&plan) else { unreachable!("a short window") };
+        let Kernel::Block { channels, .. } = main_kernel(&plan) else { unreachable!("a short window") };
         let vectors = Vectors::Wide(target);
         let (code, constants) = machine_code(&plan, main_kernel(&plan), vectors, &**isa).unwrap().unwrap();
         let expected = run(&compiled(&plan, Vectors::Narrow), &plan, channels, 512);
@@ -222,5 +222,30 @@ fn a_wrong_lift_is_seen() {
         }
         println!("{plan}\n{seen} of {mutants} mutants seen");
         assert!(mutants > 100 && seen == mutants, "{seen} of {mutants}\n{plan}");
+    }
+}
+
+#[test]
+fn rows_are_asked_for_and_lines_go_past_the_caches() {
+    use crate::codegen::Traffic;
+    let isa = host::isa_for("x86_64-unknown-linux-gnu".parse().unwrap()).unwrap();
+    let plan = Plan::new(&LrnConfig::new(5).resolve().unwrap());
+    for target in TARGETS {
+        for (traffic, loads, stores, past) in
+            [(Traffic::Cached, 12, 0, 0), (Traffic::Beyond, 12, 8, 0), (Traffic::Past, 12, 0, 8)]
+        {
+            let kernel = Kernel::Block { channels: 8, traffic };
+            let (code, _) = machine_code(&plan, kernel, Vectors::Wide(target), &*isa).unwrap().unwrap();
+            let names: Vec<String> = Decoder::with_ip(64, &code, 0, DecoderOptions::NONE)
+                .iter()
+                .map(|instruction| format!("{:?}", instruction.mnemonic()))
+                .collect();
+            let count = |name: &str| names.iter().filter(|other| *other == name).count();
+            assert_eq!(
+                (count("Prefetcht0"), count("Prefetchw"), count("Vmovntps")),
+                (loads, stores, past),
+                "{traffic:?}"
+            );
+        }
     }
 }

@@ -23,11 +23,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::codegen::block::block_channels;
-use crate::codegen::{self, Kernel, listing};
+use crate::codegen::{self, Kernel, Traffic, listing};
 use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
 use crate::plan::{Formula, Plan};
-use blocks::FEW;
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use host::Vectors;
 use kernel::CompiledKernel;
@@ -42,10 +41,8 @@ pub struct JitEngine {
     accumulate: Option<CompiledKernel>,
     /// For slabs whose channels lie along the vectors. Compiled on first use.
     channels_last: OnceLock<Result<CompiledKernel, CompileError>>,
-    /// One channel at a time, for tensors with very few channels. Compiled on first use.
-    narrow: OnceLock<Result<CompiledKernel, CompileError>>,
-    /// Four channels at a time, where a whole block would not fit. Compiled on first use.
-    few: OnceLock<Result<CompiledKernel, CompileError>>,
+    /// By [`Size`] and [`Traffic`]; that of whole blocks in the caches is `main`. Compiled on first use.
+    blocks: [[OnceLock<Result<CompiledKernel, CompileError>>; 3]; 3],
 }
 
 /// What code depends on: floats by their bits.
@@ -95,15 +92,7 @@ impl JitEngine {
         let cumulative = plan.is_cumulative();
         let main = CompiledKernel::new(&plan, main_kernel(&plan), vectors)?;
         let accumulate = cumulative.then(|| CompiledKernel::new(&plan, Kernel::Accumulate, vectors)).transpose()?;
-        Ok(Self {
-            plan,
-            vectors,
-            main,
-            accumulate,
-            channels_last: OnceLock::new(),
-            narrow: OnceLock::new(),
-            few: OnceLock::new(),
-        })
+        Ok(Self { plan, vectors, main, accumulate, channels_last: OnceLock::new(), blocks: Default::default() })
     }
 
     /// f32 of the widest vector of the kernels.
@@ -135,32 +124,46 @@ impl JitEngine {
         self.channels_last.get_or_init(compile).as_ref().ok()
     }
 
-    /// The kernel for fewer channels than a block; the block kernel where it cannot be had.
-    fn narrow(&self) -> (&CompiledKernel, usize) {
-        self.block_of(1, &self.narrow)
-    }
-
-    /// The kernel for four channels at a time; the block kernel where it cannot be had.
-    fn few(&self) -> (&CompiledKernel, usize) {
-        self.block_of(FEW, &self.few)
-    }
-
-    fn block_of<'a>(
-        &'a self,
-        channels: usize,
-        place: &'a OnceLock<Result<CompiledKernel, CompileError>>,
-    ) -> (&'a CompiledKernel, usize) {
-        let compile = || CompiledKernel::new(&self.plan, Kernel::Block { channels }, self.vectors);
-        match place.get_or_init(compile) {
+    /// The kernel for blocks of `size`, and the channels of a block. Where it cannot be had, the one that `build()` compiled.
+    fn block(&self, size: Size, traffic: Traffic) -> (&CompiledKernel, usize) {
+        let whole = block_channels(&self.plan);
+        let channels = match size {
+            Size::Whole => whole,
+            Size::Few => FEW.min(whole),
+            Size::One => 1,
+        };
+        if channels == whole && traffic == Traffic::Cached {
+            return (&self.main, whole);
+        }
+        let compile = || CompiledKernel::new(&self.plan, Kernel::Block { channels, traffic }, self.vectors);
+        match self.blocks[size as usize][traffic as usize].get_or_init(compile) {
             Ok(kernel) => (kernel, channels),
-            Err(_) => (&self.main, block_channels(&self.plan)),
+            Err(_) => (&self.main, whole),
         }
     }
 }
 
+/// How many channels a block has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Size {
+    /// As many as the plan's block has.
+    Whole,
+    /// Four: where rows share a set of the cache, or the tensor has few channels.
+    Few,
+    /// One: where the tensor has very few.
+    One,
+}
+
+/// Channels of a [`Size::Few`] block.
+const FEW: usize = 4;
+
 /// The kernel that `build()` compiles.
 pub(crate) fn main_kernel(plan: &Plan) -> Kernel {
-    if plan.is_cumulative() { Kernel::Combine } else { Kernel::Block { channels: block_channels(plan) } }
+    if plan.is_cumulative() {
+        Kernel::Combine
+    } else {
+        Kernel::Block { channels: block_channels(plan), traffic: Traffic::Cached }
+    }
 }
 
 /// The kernels that `build()` compiles.
@@ -184,7 +187,7 @@ pub(crate) fn clif(plan: &Plan, vectors: Vectors, one_channel: bool) -> String {
         format!("; {name}\n{}", listing::clif(plan, kernel, &source))
     };
     if one_channel && !plan.is_cumulative() {
-        return text(("one channel", Kernel::Block { channels: 1 }));
+        return text(("one channel", Kernel::Block { channels: 1, traffic: Traffic::Cached }));
     }
     kernels(plan).map(text).collect::<Vec<_>>().join("\n")
 }
@@ -248,7 +251,9 @@ mod tests {
     pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
         let mut all: Vec<Kernel> = kernels(plan).map(|(_, kernel)| kernel).collect();
         if !plan.is_cumulative() {
-            all.extend([1, FEW].map(|channels| Kernel::Block { channels }));
+            let traffic = [Traffic::Cached, Traffic::Beyond, Traffic::Past];
+            all.extend([1, FEW].map(|channels| Kernel::Block { channels, traffic: traffic[0] }));
+            all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic }));
             if matches!(plan.formula, Formula::Normalize { .. }) {
                 all.push(Kernel::ChannelsLast);
             }
