@@ -33,6 +33,10 @@ impl Geometry {
         // Bytes of the largest element type must fit a signed size.
         let fits = product(shape).is_some_and(|elements| elements <= isize::MAX as usize / size_of::<f64>());
         match (fits, product(&shape[..index]), product(&shape[index + 1..])) {
+            // Slabs of one channel are one long row.
+            (true, Some(outer), Some(inner)) if shape[index] == 1 => {
+                Ok(Self { outer: 1, channels: 1, inner: outer * inner })
+            }
             (true, Some(outer), Some(inner)) => Ok(Self { outer, channels: shape[index], inner }),
             _ => Err(ShapeError::Overflow { shape: shape.to_vec() }),
         }

@@ -20,32 +20,32 @@ use crate::codegen::block::{block_channels, input_rows};
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// A kernel and the channels of its block.
-type Block<'a> = (&'a CompiledKernel, usize);
+/// A kernel, and the channels that it computes.
+struct Block<'a> {
+    kernel: &'a CompiledKernel,
+    first: usize,
+    channels: usize,
+}
 
 impl JitEngine {
     /// # Safety
     ///
     /// As [`plane`](Self::plane).
     pub(super) unsafe fn block_plane(&self, plane: Plane, scratch: &mut Scratch) {
-        let block = self.block_for(&plane);
+        let blocks = self.blocks_for(&plane);
         // SAFETY: passed on.
         unsafe {
             if plane.in_place {
-                self.blocks_in_place(block, plane, scratch);
+                self.blocks_in_place(&blocks, plane, scratch);
             } else {
-                self.blocks(block, plane, scratch);
+                self.blocks(&blocks, plane, scratch);
             }
         }
     }
 
-    fn block_for(&self, plane: &Plane) -> Block<'_> {
+    /// The blocks that cover a plane's channels, in order. The last may overlap the one before it.
+    fn blocks_for(&self, plane: &Plane) -> Vec<Block<'_>> {
         let whole = block_channels(&self.plan);
-        let size = match plane.channels {
-            ..FEW => Size::One,
-            channels if channels < whole || plane.input.stride.is_multiple_of(SAME_SET) => Size::Few,
-            _ => Size::Whole,
-        };
         let traffic = if !plane.beyond || plane.in_place {
             Traffic::Cached
         } else if self.on_lines(plane) {
@@ -53,7 +53,22 @@ impl JitEngine {
         } else {
             Traffic::Beyond
         };
-        self.block(size, traffic)
+        let same_set = plane.input.stride.is_multiple_of(SAME_SET);
+        let mut blocks = vec![];
+        let mut done = 0;
+        while done < plane.channels {
+            let left = plane.channels - done;
+            let size = match plane.channels {
+                ..FEW => Size::One,
+                _ if left == 1 => Size::One,
+                _ if left <= FEW || plane.channels < whole || same_set => Size::Few,
+                _ => Size::Whole,
+            };
+            let (kernel, channels) = self.block(size, traffic);
+            blocks.push(Block { kernel, channels, first: done.min(plane.channels.saturating_sub(channels)) });
+            done += channels;
+        }
+        blocks
     }
 
     /// Whether every row of the output begins on a cache line and holds a whole number of vectors.
@@ -68,15 +83,15 @@ impl JitEngine {
     /// # Safety
     ///
     /// As [`plane`](Self::plane), out of place.
-    unsafe fn blocks(&self, block: Block<'_>, plane: Plane, scratch: &mut Scratch) {
-        for start in (0..plane.channels).step_by(block.1) {
-            let first = start.min(plane.channels.saturating_sub(block.1));
+    unsafe fn blocks(&self, blocks: &[Block<'_>], plane: Plane, scratch: &mut Scratch) {
+        for block in blocks {
             for columns in stretches(plane.width, SWEEP) {
-                // SAFETY: a channel's row, from a column of the plane on.
-                let source =
-                    |channel: usize| unsafe { plane.input.start.add(channel * plane.input.stride + columns.start) };
+                let source = |channel: usize| {
+                    // SAFETY: a channel's row, from a column of the plane on.
+                    unsafe { plane.input.start.add(channel * plane.input.stride + columns.start) }
+                };
                 // SAFETY: passed on.
-                unsafe { self.run_block(block, first, columns.clone(), plane, source, scratch) };
+                unsafe { self.run_block(block, columns.clone(), plane, source, scratch) };
             }
         }
     }
@@ -84,32 +99,29 @@ impl JitEngine {
     /// # Safety
     ///
     /// As [`plane`](Self::plane), in place.
-    unsafe fn blocks_in_place(&self, block: Block<'_>, plane: Plane, scratch: &mut Scratch) {
+    unsafe fn blocks_in_place(&self, blocks: &[Block<'_>], plane: Plane, scratch: &mut Scratch) {
         let Plane { input, channels, .. } = plane;
-        let last_first = channels.saturating_sub(block.1);
         for columns in stretches(plane.width, SWEEP) {
             let span = columns.len();
             let [mut kept, mut next] = std::mem::take(&mut scratch.kept);
             let (mut kept_first, mut done) = (0, 0);
-            while done < channels {
-                let first = done.min(last_first);
-                let end = (first + block.1).min(channels);
+            for (index, block) in blocks.iter().enumerate() {
+                let end = (block.first + block.channels).min(channels);
                 // SAFETY: a channel's row, from a column of the plane on.
                 let row = |channel: usize| unsafe { input.start.add(channel * input.stride + columns.start) };
                 let source = |channel: usize| match channel.checked_sub(kept_first) {
                     Some(place) if channel < done => kept[place * span..].as_ptr(),
                     _ => row(channel),
                 };
-                let next_first = end.min(last_first).saturating_sub(self.plan.before);
                 next.clear();
-                if end < channels {
-                    for channel in next_first..end {
-                        // SAFETY: kept rows hold `span` elements, and so do the plane's from its columns on.
-                        next.extend_from_slice(unsafe { std::slice::from_raw_parts(source(channel), span) });
-                    }
+                // What the next block reads of the rows that are overwritten by then.
+                let next_first = blocks.get(index + 1).map_or(end, |next| next.first.saturating_sub(self.plan.before));
+                for channel in next_first..end {
+                    // SAFETY: kept rows hold `span` elements, and so do the plane's from its columns on.
+                    next.extend_from_slice(unsafe { std::slice::from_raw_parts(source(channel), span) });
                 }
                 // SAFETY: passed on; no row is read where it was overwritten.
-                unsafe { self.run_block(block, first, columns.clone(), plane, source, scratch) };
+                unsafe { self.run_block(block, columns.clone(), plane, source, scratch) };
                 std::mem::swap(&mut kept, &mut next);
                 (kept_first, done) = (next_first, end);
             }
@@ -117,15 +129,14 @@ impl JitEngine {
         }
     }
 
-    /// Runs a block from channel `first` on over some columns; `source` gives a channel's row.
+    /// Runs a block over some columns; `source` gives a channel's row.
     ///
     /// # Safety
     ///
     /// As [`plane`](Self::plane); rows of `source` are readable over the columns.
     unsafe fn run_block(
         &self,
-        (kernel, block): Block<'_>,
-        first: usize,
+        &Block { kernel, first, channels: block }: &Block<'_>,
         columns: Range<usize>,
         Plane { output, channels, .. }: Plane,
         source: impl Fn(usize) -> *const f32,

@@ -14,6 +14,7 @@ use super::JitEngine;
 use super::host::fence;
 use crate::arithmetic::cumulative::Schedule;
 use crate::config::Boundary;
+use crate::geometry::Geometry;
 use crate::tensor::Part;
 
 /// Columns of one call of a block kernel: as far as a row of zeros reaches.
@@ -23,6 +24,10 @@ pub(super) const REST: usize = 16;
 pub(super) static ZEROS: [f32; SWEEP + REST] = [0.0; SWEEP + REST];
 /// Elements of a tensor that most last-level caches do not hold beside its output.
 const BEYOND: usize = 1 << 22;
+/// Vectors of the shortest row that is worked on as a row, out of place and in place (where its last vector costs more).
+const SHORT_ROWS: (usize, usize) = (6, 13);
+/// The longest slab, in f32, whose squares a second-level cache holds.
+const LONGEST_SLAB: usize = 1 << 17;
 /// f32 of a packed tile: with its result, some of a second-level cache.
 const PACKED: usize = 1 << 14;
 /// Rows this many f32 apart, or a multiple, share one set of a first-level cache.
@@ -67,10 +72,10 @@ impl JitEngine {
         let geometry = part.geometry();
         let positions = part.positions();
         let mut scratch = Scratch::default();
-        if geometry.inner < self.lanes() {
+        let (input, output, in_place) = part.pointers();
+        if geometry.channels > 1 && geometry.inner < self.shortest_row(geometry, in_place) {
             return self.slabs(part, &mut scratch);
         }
-        let (input, output, in_place) = part.pointers();
         let ring = matches!(self.plan.boundary, Boundary::Wrap) && self.accumulate.is_none();
         if in_place && ring {
             return self.packed(part, positions, &mut scratch);
@@ -102,6 +107,14 @@ impl JitEngine {
         if geometry.elements() >= BEYOND {
             fence();
         }
+    }
+
+    /// The shortest rows that are worked on as rows. Shorter ones are better off with vectors along the whole slab: there is
+    /// less of a last vector, and one call serves many slabs.
+    fn shortest_row(&self, geometry: Geometry, in_place: bool) -> usize {
+        let vectors = if in_place { SHORT_ROWS.1 } else { SHORT_ROWS.0 };
+        let long = geometry.channels.saturating_mul(geometry.inner) > LONGEST_SLAB;
+        if long || self.accumulate.is_some() { self.lanes() } else { vectors * self.lanes() }
     }
 
     /// Computes a plane in place that is no whole number of vectors: its last vector, which overlaps the one before it, from a
