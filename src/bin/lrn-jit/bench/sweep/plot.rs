@@ -8,7 +8,7 @@ use crate::bench::svg::{INK, PALE, document, line, rectangle, text};
 use crate::rivals::Slabs;
 
 /// A cell, and where the first one is.
-const CELL: (f64, f64) = (25.0, 20.0);
+const CELL: (f64, f64) = (27.0, 20.0);
 const LEFT: f64 = 86.0;
 const TOP: f64 = 132.0;
 const MARGIN: f64 = 24.0;
