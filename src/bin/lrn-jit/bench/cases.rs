@@ -52,6 +52,18 @@ impl Case {
         Ok(Self { name: String::new(), slabs: Slabs::new(&shape, axis), axis, shape, config })
     }
 
+    /// Slabs with channels on the middle axis.
+    pub fn of_slabs(slabs: Slabs, config: LrnConfig) -> Self {
+        let Slabs { outer, channels, inner } = slabs;
+        Self {
+            name: String::new(),
+            shape: vec![outer, channels, inner],
+            config: config.channel_axis(1),
+            axis: 1,
+            slabs,
+        }
+    }
+
     fn network(name: &str, shape: [usize; 4], config: LrnConfig, axis: usize) -> Self {
         let config = config.channel_axis(axis as isize);
         Self { name: name.into(), slabs: Slabs::new(&shape, axis), axis, shape: shape.to_vec(), config }

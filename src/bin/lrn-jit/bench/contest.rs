@@ -1,109 +1,48 @@
-//! Who competes, the check of every answer, and the measuring: contestants take turns, round after round, so that what
-//! disturbs the machine disturbs all alike, and each keeps its fastest run.
+//! Who competes, the check of every answer, and what is reported; [`turns`](super::turns) measures.
 
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lrn_jit::{Backend, CurrentRayon, LocalResponseNorm};
 
 use super::cases::Case;
 use super::limits::{Operations, Throughput};
 use super::machine::Machine;
 use super::report::{Report, Row, Who};
+use super::turns::{Buffers, Contestant, Progress, Runner, interpret, rounds, same, same_bits};
 use crate::failure::Failure;
-use crate::rivals::{Rival, generic, monomorphised};
+use crate::rivals::{generic, monomorphised};
 
 /// How long rounds are begun.
 const BUDGET: Duration = Duration::from_secs(30);
 const QUICK_BUDGET: Duration = Duration::from_millis(700);
-/// A turn ends after this much, or after `RUNS`.
-const TURN: Duration = Duration::from_micros(1500);
-const RUNS: usize = 4;
 /// Layers built for the median of the compile time.
 const BUILDS: usize = 15;
 const QUICK_BUILDS: usize = 3;
 /// Slabs along the first axis that are compared to the formula, which is slow: all, or the first, the last and one between.
 const JUDGED: usize = 3;
 
-/// A way to compute a case.
-enum Runner {
-    Layer(LocalResponseNorm),
-    Rival(Box<dyn Rival>),
-    Memcpy,
-}
-
-impl Runner {
-    fn run(&self, case: &Case, x: &[f32], y: &mut [f32]) -> Result<(), Failure> {
-        let (x, y) = (black_box(x), black_box(y));
-        match self {
-            Self::Layer(layer) => layer.forward_into(x, &case.shape, y)?,
-            Self::Rival(rival) => rival.run(case.slabs, x, y),
-            Self::Memcpy => y.copy_from_slice(x),
-        }
-        black_box(y);
-        Ok(())
-    }
-}
-
-/// Somebody who competes in a case; nobody is memcpy.
-struct Contestant {
-    case: usize,
-    who: Option<Who>,
-    runner: Runner,
-    best: Duration,
-}
-
-impl Contestant {
-    /// Runs a few times; the first, for the caches, is not timed.
-    fn turn(&mut self, case: &Case, x: &[f32], y: &mut [f32]) -> Result<(), Failure> {
-        self.runner.run(case, x, y)?;
-        let turn = Instant::now();
-        for _ in 0..RUNS {
-            let start = Instant::now();
-            self.runner.run(case, x, y)?;
-            self.best = self.best.min(start.elapsed());
-            if turn.elapsed() > TURN {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Verifies and measures.
 pub fn run(cases: Vec<Case>, quick: bool) -> Result<Report, Failure> {
-    let longest = cases.iter().map(Case::elements).max().unwrap_or(0);
-    let (x, mut y, mut expected) = (input(longest), vec![0.0; longest], vec![0.0; longest]);
+    let mut buffers = Buffers::new(&cases);
     let progress = Progress::new();
     let (mut contestants, mut notes) = (vec![], vec![]);
     for (index, case) in cases.iter().enumerate() {
-        progress.say(index as f64 / cases.len() as f64 / 3.0, &format!("checking {}", case.title()));
-        let length = case.elements();
-        let (x, y, expected) = (&x[..length], &mut y[..length], &mut expected[..length]);
+        progress.checking(index, cases.len(), case);
+        let (x, y, expected) = buffers.of(case);
         for (who, runner) in enter(case, x, y, expected, &mut notes)? {
-            contestants.push(Contestant { case: index, who, runner, best: Duration::MAX });
+            contestants.push(Contestant::new(index, who, runner));
         }
     }
 
     let budget = if quick { QUICK_BUDGET } else { BUDGET };
     let mut throughput = Throughput::UNKNOWN;
-    let start = Instant::now();
-    let mut rounds = 0;
-    while rounds == 0 || start.elapsed() < budget {
-        let done = start.elapsed().as_secs_f64() / budget.as_secs_f64();
-        progress.say((1.0 + 2.0 * done) / 3.0, &format!("round {}", rounds + 1));
+    let rounds = rounds(&cases, &mut contestants, &mut buffers, budget, |share, round| {
+        progress.round(share, round);
         throughput.improve();
-        for contestant in &mut contestants {
-            let case = &cases[contestant.case];
-            let length = case.elements();
-            contestant.turn(case, &x[..length], &mut y[..length])?;
-        }
-        rounds += 1;
-    }
+    })?;
     let times = |index: usize, who: Option<Who>| {
         let found = contestants.iter().find(|contestant| contestant.case == index && contestant.who == who)?;
-        Some(found.best.as_secs_f64() * 1e9 / cases[index].elements() as f64)
+        Some(found.time(&cases))
     };
     let code = lrn_jit::LrnConfig::new(5).build()?.backend().to_string();
     let mut rows = vec![];
@@ -124,7 +63,7 @@ pub fn run(cases: Vec<Case>, quick: bool) -> Result<Report, Failure> {
     Ok(Report { machine: Machine::this(), code, quick, rounds, throughput, rows, notes })
 }
 
-/// All who compute a case, each answer verified.
+/// All who compute a case, each answer verified; nobody is memcpy.
 fn enter(
     case: &Case,
     x: &[f32],
@@ -135,7 +74,7 @@ fn enter(
     let layer = |backend| case.config.clone().backend(backend).build();
     let (jit, interpreter) = (layer(Backend::Jit)?, layer(Backend::Interpreter)?);
     let mut entered = vec![];
-    interpreter.with_executor(&CurrentRayon).forward_into(x, &case.shape, expected)?;
+    interpret(case, x, expected)?;
     let tolerance = tolerance(case, &jit);
     if !judge(case, x, expected, tolerance)? {
         let message = format!("{}: the compiled code is more than {tolerance:e} from the formula", case.title());
@@ -159,19 +98,19 @@ fn enter(
     ];
     for (who, runner) in runners {
         let Some(runner) = runner else { continue };
-        y.fill(f32::NAN);
-        runner.run(case, x, y)?;
+        runner.answer(case, x, y)?;
         let good = match who {
             None => true,
-            Some(Who::Jit | Who::Interpreter) => y.iter().zip(&*expected).all(|(a, b)| same(*a, *b)),
+            Some(Who::Jit) => {
+                same_bits(case, y, expected)?;
+                true
+            }
+            Some(Who::Interpreter) => y.iter().zip(&*expected).all(|(a, b)| same(*a, *b)),
             // What was expected has been judged by the formula, and these are judged by it.
             Some(Who::Monomorphised | Who::Generic) => y.iter().zip(&*expected).all(|(a, b)| near(*a, *b, tolerance)),
         };
         if good {
             entered.push((who, runner));
-        } else if who == Some(Who::Jit) {
-            let message = format!("{}: the compiled code's bits are not the interpreter's", case.title());
-            return Err(Failure::Wrong(message));
         } else if let Some(who) = who {
             notes.push(format!("{}: {} is left out: it errs by more than {tolerance:e}", case.title(), who.name()));
         }
@@ -206,11 +145,6 @@ fn judge(case: &Case, x: &[f32], y: &[f32], tolerance: f32) -> Result<bool, Fail
     Ok(true)
 }
 
-/// The same bits; any NaN is any NaN.
-fn same(a: f32, b: f32) -> bool {
-    a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
-}
-
 /// Equal but for rounding.
 fn near(a: f32, b: f32, tolerance: f32) -> bool {
     same(a, b) || a == b || (a - b).abs() <= tolerance * b.abs() + f32::MIN_POSITIVE
@@ -235,38 +169,4 @@ fn compile_time(case: &Case, builds: usize) -> Result<f64, Failure> {
     times.remove(0);
     times.sort_by(f64::total_cmp);
     Ok(times[times.len() / 2])
-}
-
-/// Activations between −100 and 100: with AlexNet's alpha of 1e-4, y/x is then about 0.8. No value is 0 or subnormal.
-fn input(elements: usize) -> Vec<f32> {
-    let mut state = 1u32;
-    let mut draw = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        // 23 random bits and a half: odd multiples of 2^-24.
-        ((f64::from(state >> 9) + 0.5) / f64::from(1u32 << 22) - 1.0) as f32 * 100.0
-    };
-    (0..elements).map(|_| draw()).collect()
-}
-
-/// A bar on stderr, if that is a terminal.
-struct Progress(ProgressBar);
-
-impl Progress {
-    fn new() -> Self {
-        // indicatif draws nothing where stderr is no terminal.
-        let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}") {
-            bar.set_style(style);
-        }
-        Self(bar)
-    }
-
-    fn say(&self, share: f64, message: &str) {
-        self.0.set_position((1000.0 * share) as u64);
-        self.0.set_message(message.to_string());
-    }
-
-    fn end(&self) {
-        self.0.finish_and_clear();
-    }
 }

@@ -2,12 +2,27 @@
 
 use serde_json::{Map, Value, json};
 
+use super::machine::Machine;
 use super::report::{Report, Row, Who};
 
 /// The report.
 pub fn text(report: &Report) -> String {
     let Report { machine, code, quick, rounds, throughput, rows, notes } = report;
-    let value = json!({
+    let mut value = about(machine, code, *quick, *rounds);
+    value["throughput"] = json!({
+        "fused_multiply_add_ns": throughput.product,
+        "division_ns": throughput.division,
+        "root_ns": throughput.root,
+        "gigaflops": throughput.gigaflops(),
+    });
+    value["rows"] = rows.iter().map(row_value).collect();
+    value["notes"] = json!(notes);
+    format!("{value:#}\n")
+}
+
+/// What measured, and how.
+pub fn about(machine: &Machine, code: &str, quick: bool, rounds: usize) -> Value {
+    json!({
         "tool": machine.tool,
         "cranelift": machine.cranelift,
         "machine": { "processor": machine.processor, "cores": machine.cores, "system": machine.system },
@@ -16,16 +31,7 @@ pub fn text(report: &Report) -> String {
         "quick": quick,
         "threads": 1,
         "rounds": rounds,
-        "throughput": {
-            "fused_multiply_add_ns": throughput.product,
-            "division_ns": throughput.division,
-            "root_ns": throughput.root,
-            "gigaflops": throughput.gigaflops(),
-        },
-        "rows": rows.iter().map(row_value).collect::<Vec<_>>(),
-        "notes": notes,
-    });
-    format!("{value:#}\n")
+    })
 }
 
 fn row_value(row: &Row) -> Value {

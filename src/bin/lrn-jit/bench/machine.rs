@@ -25,6 +25,13 @@ impl Machine {
         }
     }
 
+    /// Two lines below a picture; `code` is what the library says about the code it makes.
+    pub fn caption(&self, code: &str, quick: bool) -> [String; 2] {
+        let Self { processor, cores, system, tool, cranelift } = self;
+        let quick = if quick { "; --quick: rough numbers" } else { "" };
+        [format!("{processor}, {cores} cores, {system}"), format!("{tool}, cranelift {cranelift}; {code}{quick}")]
+    }
+
     /// All of it in a line.
     pub fn line(&self) -> String {
         let Self { processor, cores, system, tool, cranelift } = self;

@@ -1,7 +1,7 @@
 //! `lrn-jit bench`: compiled code against its rivals and against what the machine allows.
 //!
-//! [`cases`] says what is measured, [`contest`] verifies and times, [`limits`] is what the machine allows, [`table`], [`json`]
-//! and [`plot`] write the [`report`].
+//! [`cases`] says what is measured, [`contest`] verifies, [`turns`] times, [`limits`] is what the machine allows, [`table`],
+//! [`json`] and [`plot`] write the [`report`]. [`sweep`] is another bench: one layer on many shapes.
 
 mod cases;
 mod contest;
@@ -11,7 +11,10 @@ mod machine;
 mod output;
 mod plot;
 mod report;
+mod svg;
+mod sweep;
 mod table;
+mod turns;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -31,8 +34,12 @@ use output::Output;
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// Measures this shape (comma-separated extents), with the layer's options below; may be repeated.
-    #[arg(long = "shape", value_name = "N,C,H,W")]
+    #[arg(long = "shape", value_name = "N,C,H,W", group = "measured")]
     shapes: Vec<String>,
+    /// Measures the compiled code alone on a grid of channels and inner extents, and lists the cliffs in it: neighbours
+    /// whose times differ by more than twice.
+    #[arg(long, group = "measured")]
+    sweep: bool,
     #[command(flatten)]
     layer: LayerArguments,
     /// Writes all numbers to a file.
@@ -46,12 +53,13 @@ pub struct Arguments {
     quick: bool,
 }
 
-/// What is different about the layer's options here: a default size; only together with a shape.
+/// What is different about the layer's options here: a default size; only together with a shape or a sweep.
 pub fn adjust(argument: clap::Arg) -> clap::Arg {
     match argument.get_id().as_str() {
-        "size" => argument.required(false).default_value("5").requires("shapes"),
+        "size" => argument.required(false).default_value("5").requires("measured"),
         "backend" => argument.hide(true),
-        "alpha" | "beta" | "k" | "convention" | "channel_axis" | "boundary" => argument.requires("shapes"),
+        "alpha" | "beta" | "k" | "convention" | "boundary" => argument.requires("measured"),
+        "channel_axis" => argument.requires("shapes").conflicts_with("sweep"),
         _ => argument,
     }
 }
@@ -61,6 +69,18 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
     if arguments.layer.backend != BackendName::Auto {
         return Err(Failure::input("--backend: bench runs all of them"));
     }
+    // Before minutes are spent on numbers that have nowhere to go.
+    let open = |path: &Option<PathBuf>| path.as_deref().map(Output::create).transpose();
+    let write = |output: Option<Output>, text: &dyn Fn() -> String| {
+        output.map_or(Ok(()), |output| output.finish(text().as_bytes()))
+    };
+    if arguments.sweep {
+        let (json, plot) = (open(&arguments.json)?, open(&arguments.plot)?);
+        let sweep = sweep::run(&arguments.layer.config(1), arguments.quick)?;
+        write(json, &|| sweep::json::text(&sweep))?;
+        write(plot, &|| sweep::plot::svg(&sweep))?;
+        return Ok(sweep::table::print(&sweep, out)?);
+    }
     let cases = if arguments.shapes.is_empty() {
         let width = |case: Case| Case { config: case.config.clone().width(arguments.layer.width.into()), ..case };
         cases::networks(arguments.quick).into_iter().map(width).collect()
@@ -68,16 +88,9 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
         let case = |shape: &String| Case::new(shape, &arguments.layer);
         arguments.shapes.iter().map(case).collect::<Result<_, _>>()?
     };
-    // Before minutes are spent on numbers that have nowhere to go.
-    let open = |path: &Option<PathBuf>| path.as_deref().map(Output::create).transpose();
     let (json, plot) = (open(&arguments.json)?, open(&arguments.plot)?);
     let report = contest::run(cases, arguments.quick)?;
-    if let Some(output) = json {
-        output.finish(json::text(&report).as_bytes())?;
-    }
-    if let Some(output) = plot {
-        output.finish(plot::svg(&report).as_bytes())?;
-    }
-    table::print(&report, out)?;
-    Ok(())
+    write(json, &|| json::text(&report))?;
+    write(plot, &|| plot::svg(&report))?;
+    Ok(table::print(&report, out)?)
 }

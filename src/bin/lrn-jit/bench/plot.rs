@@ -2,9 +2,8 @@
 //!
 //! Written as SVG by hand: every text has its place, and no font has to be measured.
 
-use std::fmt::Write;
-
 use super::report::{Report, Row, Who};
+use super::svg::{INK, PALE, document, line, rectangle, text};
 
 const WIDTH: f64 = 960.0;
 /// Where bars begin and may end.
@@ -15,8 +14,6 @@ const BAR: f64 = 12.0;
 const GAP: f64 = 2.0;
 /// Between two groups.
 const SPACE: f64 = 16.0;
-const INK: &str = "#222222";
-const PALE: &str = "#666666";
 /// Colours that the colour-blind tell apart (Okabe and Ito), in the order of [`Who::ALL`].
 const COLOURS: [&str; 4] = ["#0072B2", "#E69F00", "#56B4E9", "#BBBBBB"];
 const ARITHMETIC: &str = "#A3003F";
@@ -27,11 +24,7 @@ pub fn svg(report: &Report) -> String {
     let bottom = TOP + groups.sum::<f64>();
     let total = bottom + 92.0;
     let scale = Scale::new(report);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{total}\" viewBox=\"0 0 {WIDTH} {total}\" \
-         font-family=\"'DejaVu Sans', Verdana, Helvetica, Arial, sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{WIDTH}\" height=\"{total}\" fill=\"#ffffff\"/>\n"
-    );
+    let mut svg = document(WIDTH, total);
     text(&mut svg, 24.0, 34.0, "start", 19.0, INK, "Local Response Normalization: time per element");
     let lead = "Shorter is better. One thread, f32; fastest run of each; who competes takes turns.";
     text(&mut svg, 24.0, 56.0, "start", 12.0, PALE, lead);
@@ -43,12 +36,9 @@ pub fn svg(report: &Report) -> String {
         y += height(row) + SPACE;
     }
     text(&mut svg, (LEFT + RIGHT) / 2.0, bottom + 34.0, "middle", 12.0, INK, "ns per element");
-    let machine = &report.machine;
-    let caption = format!("{}, {} cores, {}", machine.processor, machine.cores, machine.system);
-    text(&mut svg, 24.0, bottom + 60.0, "start", 11.0, PALE, &caption);
-    let quick = if report.quick { "; --quick: rough numbers" } else { "" };
-    let caption = format!("{}, cranelift {}; {}{quick}", machine.tool, machine.cranelift, report.code);
-    text(&mut svg, 24.0, bottom + 76.0, "start", 11.0, PALE, &caption);
+    for (line, caption) in report.machine.caption(&report.code, report.quick).iter().enumerate() {
+        text(&mut svg, 24.0, bottom + 60.0 + 16.0 * line as f64, "start", 11.0, PALE, caption);
+    }
     svg + "</svg>\n"
 }
 
@@ -80,23 +70,6 @@ impl Scale {
     fn x(&self, ns: f64) -> f64 {
         LEFT + (RIGHT - LEFT) * (ns / self.end).min(1.0)
     }
-}
-
-fn text(svg: &mut String, x: f64, y: f64, anchor: &str, size: f64, colour: &str, text: &str) {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
-    let place = format!("x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" font-size=\"{size}\" fill=\"{colour}\"");
-    // Writing to a string cannot fail.
-    let _ = writeln!(svg, "<text {place}>{text}</text>");
-}
-
-fn line(svg: &mut String, from: (f64, f64), to: (f64, f64), style: &str) {
-    let ((x1, y1), (x2, y2)) = (from, to);
-    let _ = writeln!(svg, "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" {style}/>");
-}
-
-fn rectangle(svg: &mut String, (x, y): (f64, f64), (width, height): (f64, f64), colour: &str) {
-    let place = format!("x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"");
-    let _ = writeln!(svg, "<rect {place} fill=\"{colour}\"/>");
 }
 
 /// How a limit is drawn: memcpy a full line, arithmetic a dashed one.
