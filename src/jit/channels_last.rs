@@ -25,12 +25,21 @@ impl JitEngine {
         let slab = channels * inner;
         let (input, output, in_place) = part.pointers();
         let whole_vectors = slab.is_multiple_of(self.lanes());
-        let kernel = self.channels_last().filter(|_| slab >= self.lanes());
+        let kernel = self.channels_last();
         let (first, last) = (positions.start.div_ceil(inner), positions.end / inner);
         let Some(kernel) = kernel.filter(|_| first < last) else {
             return self.packed(part, positions, scratch);
         };
 
+        // The slabs that begin or end elsewhere.
+        for rest in [positions.start..first * inner, last * inner..positions.end] {
+            if !rest.is_empty() {
+                self.packed(part, rest, scratch);
+            }
+        }
+        if self.spreads(part.geometry()) {
+            return self.short_slabs(kernel, part, first..last, scratch);
+        }
         let (before, after) = (self.plan.before * inner, self.plan.after * inner);
         // Squares begin on the border of a widest vector, and so do those of every slab after it.
         let padded = (before + slab + after).next_multiple_of(BORDER);
@@ -81,12 +90,6 @@ impl JitEngine {
             // SAFETY: tap `t` of the last element of the last slab is the last element of its padded copy. An element of
             // y is written after the same element of x is read; only out of place is one written twice.
             unsafe { kernel.call(&scratch.rows, slab) };
-        }
-        // The slabs that begin or end elsewhere.
-        for rest in [positions.start..first * inner, last * inner..positions.end] {
-            if !rest.is_empty() {
-                self.packed(part, rest, scratch);
-            }
         }
     }
 }

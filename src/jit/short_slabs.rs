@@ -1,0 +1,125 @@
+//! Drives the channels-last kernel over slabs of less than a vector, or of a vector and a bit: many at once.
+//!
+//! ```text
+//! x     | 0 0 a b c 0 0 | 0 0 d e f 0 0 | …       size 5, three channels; likewise the squares, and y
+//! ```
+//!
+//! Slabs are spread into one long row with room for the taps beyond their edges, so that a vector may cross from one slab into the
+//! next: what it computes in between is not collected. All is in a scratch, which makes this work in place too.
+
+use std::ops::Range;
+use std::ptr;
+
+use super::JitEngine;
+use super::drive::Scratch;
+use super::host::vectorized;
+use super::kernel::CompiledKernel;
+use crate::config::Boundary;
+use crate::geometry::Geometry;
+use crate::tensor::Part;
+
+/// f32 of a long row: with its squares and its result, some of a first-level cache.
+const ROW: usize = 1 << 11;
+/// What spreading and collecting costs an element, in parts of computing it.
+const COPIES: f64 = 0.2;
+
+impl JitEngine {
+    /// Whether slabs are better spread into long rows than taken one by one, the last vector of each overlapping.
+    pub(super) fn spreads(&self, Geometry { channels, inner, .. }: Geometry) -> bool {
+        let slab = channels * inner;
+        let padded = slab + (self.plan.before + self.plan.after) * inner;
+        let one_by_one = slab.div_ceil(self.lanes()) * self.lanes();
+        slab < self.lanes() || (padded as f64) + COPIES * (slab as f64) < one_by_one as f64
+    }
+
+    /// Computes whole slabs.
+    pub(super) fn short_slabs(
+        &self,
+        kernel: &CompiledKernel,
+        part: &mut Part<'_, f32>,
+        slabs: Range<usize>,
+        scratch: &mut Scratch,
+    ) {
+        let Geometry { channels, inner, .. } = part.geometry();
+        let (before, after) = (self.plan.before * inner, self.plan.after * inner);
+        let slab = channels * inner;
+        let padded = before + slab + after;
+        let group = (ROW / padded).clamp(1, slabs.len());
+        let length = (group * padded).max(self.lanes());
+        let (mut x, mut y) = (vec![0.0f32; length], vec![0.0f32; length]);
+        let mut squares = vec![0.0f32; before + length + after];
+        let (input, output, _) = part.pointers();
+        for start in slabs.clone().step_by(group) {
+            let count = group.min(slabs.end - start);
+            // SAFETY: the slabs lie within the tensor, and their positions are this part's alone; the row holds them.
+            unsafe { copy_slabs(slab, count, (input.add(start * slab), slab), (x[before..].as_mut_ptr(), padded)) };
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (square, x) in squares[before..].iter_mut().zip(&x) {
+                        *square = x * x;
+                    }
+                },
+            );
+            if self.plan.boundary == Boundary::Wrap {
+                self.wrap(&mut squares[before..], channels, inner);
+            }
+            scratch.rows.clear();
+            let taps = self.plan.before + 1 + self.plan.after;
+            scratch.rows.extend((0..taps).map(|tap| squares[tap * inner..].as_ptr().cast::<u8>()));
+            let bytes = |elements: usize| ptr::without_provenance(elements * size_of::<f32>());
+            scratch.rows.extend([x.as_ptr().cast(), y.as_mut_ptr().cast_const().cast()]);
+            scratch.rows.extend([bytes(length), bytes(length), ptr::without_provenance(1)]);
+            // SAFETY: one slab of `length`; its last tap is the last of the squares. y is another row than x.
+            unsafe { kernel.call(&scratch.rows, length) };
+            // SAFETY: as before.
+            unsafe { copy_slabs(slab, count, (y[before..].as_ptr(), padded), (output.add(start * slab), slab)) };
+        }
+    }
+
+    /// Fills the room around each slab's squares from the other end of its ring. `squares` is a whole number of slabs with
+    /// their room, and some more.
+    fn wrap(&self, squares: &mut [f32], channels: usize, inner: usize) {
+        let taps = self.plan.before + channels + self.plan.after;
+        for squares in squares.chunks_exact_mut(taps * inner) {
+            for tap in (0..self.plan.before).chain(self.plan.before + channels..taps) {
+                if let Some(channel) = self.plan.tap(tap, channels) {
+                    let from = (self.plan.before + channel) * inner;
+                    squares.copy_within(from..from + inner, tap * inner);
+                }
+            }
+        }
+    }
+}
+
+/// Copies `count` slabs of `slab` f32 from one place to another, each so many f32 behind the one before.
+///
+/// # Safety
+///
+/// Both places are valid for all slabs and do not overlap.
+unsafe fn copy_slabs(slab: usize, count: usize, from: (*const f32, usize), to: (*mut f32, usize)) {
+    /// A length that is known is copied without a call.
+    unsafe fn known<const N: usize>(count: usize, from: (*const f32, usize), to: (*mut f32, usize)) {
+        for index in 0..count {
+            // SAFETY: passed on.
+            unsafe {
+                let slab = from.0.add(index * from.1).cast::<[f32; N]>().read_unaligned();
+                to.0.add(index * to.1).cast::<[f32; N]>().write_unaligned(slab);
+            }
+        }
+    }
+    macro_rules! by_length {
+        ($($length:literal)*) => {
+            // SAFETY: passed on.
+            unsafe {
+                match slab {
+                    $($length => known::<$length>(count, from, to),)*
+                    _ => for index in 0..count {
+                        to.0.add(index * to.1).copy_from_nonoverlapping(from.0.add(index * from.1), slab);
+                    },
+                }
+            }
+        };
+    }
+    by_length!(2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+}
