@@ -12,7 +12,7 @@ use crate::layer::LocalResponseNorm;
 use crate::tensor::{Tensor, assume_init, fresh, uninit};
 
 /// Elements below which handing work to other threads costs more than it saves.
-const PARALLEL_ELEMENTS: usize = 1 << 16;
+const PARALLEL_ELEMENTS: usize = 1 << 18;
 /// Parts are cut at multiples of this many positions: a cache line of f32.
 const GRAIN: usize = 16;
 

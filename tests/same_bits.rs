@@ -23,9 +23,9 @@ fn some_settings(seed: u64) -> Vec<Settings> {
     BETAS.into_iter().enumerate().map(class).collect()
 }
 
-/// The shapes of a tensor that is cut into parts (65,536 elements or more), and the channel axis.
+/// The shapes of a tensor that is cut into parts (262,144 elements or more), and the channel axis.
 const LARGE: [(&[usize], isize); 5] =
-    [(&[2, 40, 31, 29], 1), (&[40, 31, 60], -1), (&[1200, 30, 2], 1), (&[33, 2003], 0), (&[1, 3, 22_003], 1)];
+    [(&[8, 40, 31, 29], 1), (&[160, 31, 60], -1), (&[4800, 30, 2], 1), (&[33, 8009], 0), (&[1, 3, 88_003], 1)];
 
 /// What an executor does with its tasks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -114,7 +114,7 @@ fn any_executor() {
     for (i, settings) in some_settings(1).into_iter().enumerate() {
         let (shape, axis) = LARGE[i % LARGE.len()];
         let x = [Data::Plain, Data::Rare][i % 2].draw(shape.iter().product(), i as u64);
-        assert!(x.len() >= 1 << 16);
+        assert!(x.len() >= 1 << 18);
         for backend in BACKENDS {
             let layer = settings.layer(backend, axis);
             let expected = layer.forward(&x, shape).unwrap();
