@@ -45,8 +45,9 @@ Examples:
   # in its place
   lrn-jit run a.npy a.npy --size 5 --threads 2
 
-OUT.npy keeps the shape, the order, the type and the byte order of IN.npy. Memory: some
-megabytes. Exit code 2 and one line on standard error where something is wrong.";
+OUT.npy keeps the shape, the order, the type and the byte order of IN.npy.
+Memory: some megabytes. Exit code 2 and one line on standard error where
+something is wrong.";
 
 /// Normalizes a .npy file (float32, C or Fortran order, either byte order) into another of the same shape, order and type.
 ///
