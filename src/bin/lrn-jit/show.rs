@@ -16,11 +16,11 @@ Examples:
   lrn-jit show --size 5 --asm | less       its machine instructions on this host
   lrn-jit show --size 64 --plan            what was decided; nothing else
 
-CLIF is Cranelift's intermediate code: v1 = fma v2, v3, v4 is v2·v3 + v4, rounded
-once; f32x4 is a vector of floats: four in CLIF, as many as --width says in the
-machine code that is lifted from it. Offsets and steps are of that width. Lines
-that begin with ; are comments. Headings (; — name —) say what the instructions
-below them compute.";
+CLIF is Cranelift's intermediate code: v1 = fma v2, v3, v4 is v2·v3 + v4,
+rounded once; f32x4 is a vector of floats: four in CLIF, as many as --width says
+in the machine code that is lifted from it. Offsets and steps are of that width.
+Lines that begin with ; are comments. Headings (; — name —) say what the
+instructions below them compute.";
 
 /// Shows what is generated for a layer: the plan, the intermediate code, the machine code.
 #[derive(Args, Debug)]
