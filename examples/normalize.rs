@@ -26,6 +26,9 @@ const ROUNDS: usize = 300;
 /// Elements below which a tensor is repeated as a batch, so that one run takes longer than a clock's tick by far.
 const ENOUGH: usize = 1 << 18;
 
+/// Computes the second slice from the first.
+type Run<'a> = &'a mut dyn FnMut(&[f32], &mut [f32]);
+
 /// How many floats lie between two of them.
 fn ulps(a: f32, b: f32) -> u32 {
     let place = |value: f32| {
@@ -73,7 +76,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let slabs = Slabs::new(&shape, 1);
     let run_time = generic::new(&lrn).ok_or("the generic rival knows this layer")?;
     let constant = monomorphised::new(lrn.plan()).filter(|rival| rival.covers(slabs)).ok_or("and so does the other")?;
-    let mut contestants: [(&str, &mut dyn FnMut(&[f32], &mut [f32])); 4] = [
+    let mut contestants: [(&str, Run<'_>); 4] = [
         ("this layer", &mut |x, y| lrn.forward_into(x, &shape, y).expect("the shape was accepted before")),
         ("rustc, parameters at run time", &mut |x, y| run_time.run(slabs, x, y)),
         ("rustc, parameters constant", &mut |x, y| constant.run(slabs, x, y)),
