@@ -25,22 +25,24 @@
 //! # The way of a tensor
 //!
 //! ```text
-//! LrnConfig ──validate──▶ Plan ──▶ CLIF ──Cranelift──▶ CompiledKernel      built once
-//! config, convention      plan     codegen             jit/kernel
-//!                           │                             ▲
-//!                           └──▶ interpreter              │ one call per block of rows
-//!                                (same arithmetic)        │
-//! slices + shape ──▶ Geometry ──▶ Parts ──────────▶ jit/drive              every forward
-//! forward            geometry     tensor, executor
+//! LrnConfig ──validate──▶ Plan ──▶ CLIF ──Cranelift──▶ 128-bit code ──lift──▶ CompiledKernel     built once
+//! config, convention      plan     codegen             jit/kernel             jit/lift, kernel
+//!                           │                                                    ▲
+//!                           └──▶ interpreter                                     │ one call per block of rows
+//!                                (same arithmetic)                               │
+//! slices + shape ──▶ Geometry ──▶ Parts ──────────────────────────────▶ jit/drive                every forward
+//! forward            geometry     tensor, executor                      jit/channels_last
 //! ```
 //!
 //! What is computed is written once, in `arithmetic`, over a trait of lane-wise operations; given one implementation it emits
-//! vector code, given another it computes. So [`Backend::Jit`] and [`Backend::Interpreter`] give the same bits, whatever the
+//! vector code, given another it computes. Code is compiled for 128 bits and lifted to the vectors of the host ([`Width`]),
+//! one instruction for one. So [`Backend::Jit`] and [`Backend::Interpreter`] give the same bits, whatever the width, the
 //! executor, the position in the batch, the layout, the alignment, or in place or not (NaN payloads aside).
 //!
 //! # Features
 //!
 //! * `rayon`: `CurrentRayon`, an [`Executor`] on the rayon pool the caller is in.
+//! * `cli`: the tool `lrn-jit` (and `rayon`).
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, unsafe_code)]
 

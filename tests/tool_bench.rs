@@ -134,6 +134,16 @@ fn rivals_are_right_where_they_compete() {
     }
 }
 
+/// Numbers of narrow code are not given out as those of wide code.
+#[test]
+fn the_width_is_said() {
+    let output = bench(&["--width", "128", "--shape", "2,3,17"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    let second = table.lines().nth(1).unwrap();
+    assert!(second.contains("128-bit vectors") || second.contains("interpreter"), "{table}");
+}
+
 #[test]
 fn wrong_shapes_are_refused() {
     for (shape, reason) in [

@@ -36,13 +36,24 @@ fn a_run_counts_what_it_met() {
             .next()
             .unwrap()
             .split_whitespace()
-            .eq(["plan", "beyond", "last", "rows", "2-15", "planes", "worst", "ulp", "allowed"])
+            .eq(["recipe", "last", "inner", "2-15", "planes", "worst", "ulp", "of", "allowed"])
     );
     assert!(
         stdout.contains("kinds of plan and layout")
             && stdout.contains(" a second")
             && stdout.contains("no differences")
     );
+    // A family a line, or all of its variants; in columns either way.
+    let table = |options: &[&str]| -> Vec<String> {
+        let stdout = text(&check(&[&["--seed", "5", "--seconds", "0.5"], options].concat()).stdout);
+        stdout.lines().take_while(|line| !line.is_empty()).map(String::from).collect()
+    };
+    let (short, full) = (table(&[]), table(&["--table"]));
+    assert!(short.len() < 30 && full.len() > short.len(), "{short:#?}\n{full:#?}");
+    assert!(full.iter().skip(1).all(|line| line.contains(", zero ") || line.contains(", wrap ")), "{full:#?}");
+    for rows in [short, full] {
+        assert!(rows.iter().all(|row| row.chars().count() == rows[0].chars().count()), "{rows:#?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@ mod common;
 
 use std::fs;
 
-use common::tool::{Folder, Layout, header, run, tool};
+use common::tool::{Folder, Layout, command, header, outcome, run, tool};
+use lrn_jit::Width;
 
 const SHAPE: [usize; 4] = [2, 6, 3, 5];
 
@@ -46,6 +47,7 @@ fn parameters() {
         ("--size 5 --sise 3", &["--sise", "lrn-jit run --help"]),
         ("--size 5 --convention keras", &["keras", "torch", "onednn"]),
         ("--size 5 --backend gpu", &["gpu", "interpreter"]),
+        ("--size 5 --width 1024", &["1024", "auto", "256"]),
         ("--size 5 extra", &["extra"]),
     ] {
         refused(&folder, "in.npy", options, words);
@@ -164,4 +166,27 @@ fn the_tool_itself() {
     tool(["show"]).is_refused(&["--size", "lrn-jit show --help"]);
     tool(["show", "--size", "0"]).is_refused(&["size", "at least 1"]);
     tool(["completions", "dos"]).is_refused(&["dos", "bash"]);
+}
+
+/// Every subcommand that builds a layer reads the variable, and an option goes before it.
+#[test]
+fn the_variable_of_widths() {
+    for value in ["banana", "", "AUTO", "1024", "256 "] {
+        for arguments in [&["show", "--size", "5"][..], &["bench", "--quick"], &["check", "--seconds", "0"]] {
+            let mut tool = command(arguments);
+            tool.env(Width::VARIABLE, value);
+            outcome(tool).is_refused(&[Width::VARIABLE, "auto, 128, 256 or 512", &format!("{value:?}")]);
+        }
+    }
+    for (options, value, expected) in [
+        (&[][..], "128", "128-bit"),
+        (&["--width", "128"], "512", "128-bit"),
+        (&["--width", "128"], "banana", "128-bit"),
+    ] {
+        let mut tool = command([&["show", "--size", "5", "--plan"], options].concat());
+        tool.env(Width::VARIABLE, value);
+        let outcome = outcome(tool);
+        outcome.succeeds();
+        assert!(outcome.out.contains(expected) || outcome.out.contains("interpreter"), "{}", outcome.out);
+    }
 }

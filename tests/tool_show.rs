@@ -65,6 +65,14 @@ fn each_flag_shows_its_text_alone() {
     let plan = shown("--size 3 --plan");
     assert!(plan.contains("window:") && !plan.contains("function") && plan.lines().count() == 5, "{plan}");
     assert!(!shown("--size 3 --clif").contains("window:"));
+    // Code says what it is for.
+    for flag in ["--clif", "--asm"] {
+        let text = shown(&format!("--size 3 {flag} --width 128"));
+        assert!(
+            text.starts_with("; LocalResponseNorm(3, ") && text.lines().nth(1).unwrap().contains("128-bit"),
+            "{text}"
+        );
+    }
     let both = shown("--size 3 --clif --plan");
     assert!(both.contains("window:") && both.contains("function"));
     assert!(shown("--size 3 --alpha=-1 --beta=-0.5 --convention onnx").contains("alpha=-1.0, beta=-0.5"));
@@ -78,6 +86,7 @@ fn help_teaches() {
         (&["--help"][..], &["run", "show", "completions", "Examples:", "Exit codes"][..]),
         (&["help", "run"], &["IN.npy", "OUT.npy", "--channel-axis", "[default: 1]", "Examples:", "GB/s", "onednn"]),
         (&["run", "--help"], &["--threads", "Examples:", "depth_radius"]),
+        (&["check", "--help"], &["--table", "planes", "share"]),
         (&["show", "-h"], &["--plan", "--clif", "--asm", "Examples:"]),
         (&["--version"], &[env!("CARGO_PKG_VERSION")]),
     ] {
@@ -87,6 +96,9 @@ fn help_teaches() {
             assert!(outcome.out.contains(word), "{arguments:?}: {word:?} is missing:\n{}", outcome.out);
         }
         assert!(!outcome.out.contains('\x1b'));
+        // Examples are lines to copy: none is broken on a terminal of 80 columns.
+        let examples = outcome.out.lines().skip_while(|line| *line != "Examples:");
+        assert!(examples.clone().all(|line| line.chars().count() <= 80), "{arguments:?}:\n{}", outcome.out);
     }
 }
 

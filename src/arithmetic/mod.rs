@@ -7,8 +7,8 @@
 //! * [`window`]: the sum of a short window's squares, in an order that depends on the window alone;
 //! * [`cumulative`]: the same for a long one;
 //! * [`power`]: `x·d^(−beta)`, one recipe per class of beta;
-//! * [`guard`]: what it does about zero, negative, subnormal, infinite and NaN d;
-//! * [`fitted`]: the same for any other beta, [`wide`] for a large one;
+//! * [`fitted`]: the recipe of any other beta, [`wide`]: of a large one;
+//! * [`guard`]: what recipes do about zero, negative, subnormal, infinite and NaN d;
 //! * [`fit`]: the polynomials, fitted at construction.
 //!
 //! What does not live here: where values come from and go to (codegen, interpreter), and which recipe is taken (plan).

@@ -17,8 +17,8 @@
 //!
 //! x is multiplied last, so that nothing overflows unless the result does.
 //!
-//! Largest errors, in ulp of the exact x·d^(−beta), measured by `tests/power.rs` over every positive normal d: see
-//! [`Power::max_ulp`](crate::plan::Power::max_ulp) and docs/NUMERICS.md.
+//! Largest errors, in ulp of the exact x·d^(−beta): [`Power::max_ulp`](crate::plan::Power::max_ulp), which the tests of
+//! `accuracy` measure, and docs/NUMERICS.md.
 
 use super::guard::{Guarded, Subnormal};
 use super::wide::wide;

@@ -1,4 +1,4 @@
-//! x·d^(−beta) for |beta| > 4, where whole steps would be many: x·2^(−beta·log2 d), with the logarithm in two floats.
+//! x·d^(−beta) for |beta| > 6, where fitted polynomials would be long: x·2^(−beta·log2 d), with the logarithm in two floats.
 //!
 //! 1. d = 2^i·(1+r), |r| ≤ 1/3; with s = r/(2+r) (as s + s_low, the division's remainder taken back by fma)
 //!    log2(1+r) = (2/ln 2)·(s + s³/3 + s⁵/5 + …), |s| ≤ 1/5.

@@ -30,7 +30,8 @@ pub struct LayerArguments {
     /// Who computes.
     #[arg(long, value_enum, value_name = "NAME", default_value_t = BackendName::Auto)]
     pub backend: BackendName,
-    /// Bits of compiled code's vectors; auto: the widest that the processor runs well.
+    /// Bits of compiled code's vectors: the bits of results do not depend on it. auto: $LRN_JIT_WIDTH, else the widest that the
+    /// processor runs well.
     #[arg(long, value_enum, value_name = "BITS", default_value_t = WidthName::Auto)]
     pub width: WidthName,
 }
@@ -113,7 +114,7 @@ impl From<BoundaryName> for Boundary {
 /// A width by name.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WidthName {
-    /// The widest that the processor runs well.
+    /// 512 with AVX-512 of Ice Lake, Zen 4 or later, else 256 with AVX2, else 128.
     Auto,
     /// Four numbers at a time.
     #[value(name = "128")]

@@ -42,7 +42,8 @@ Examples:
   lrn-jit check --seconds 5
   lrn-jit completions bash > ~/.local/share/bash-completion/completions/lrn-jit
 
-Exit codes: 0 all went well; 1 a check found a wrong answer; 2 something was wrong with what was asked for.";
+Exit codes: 0 all went well; 1 a check found a wrong answer; 2 something was
+wrong with what was asked for.";
 
 #[derive(Subcommand)]
 enum Command {

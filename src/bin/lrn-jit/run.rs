@@ -34,14 +34,20 @@ const BUFFERS: usize = 3;
 /// Below the subcommand's help.
 const EXAMPLES: &str = "\
 Examples:
-  lrn-jit run in.npy out.npy --size 5                        torch's defaults: alpha 1e-4, beta 0.75, k 1; (N, C, H, W)
-  lrn-jit run in.npy out.npy --size 5 --alpha 5e-4 --k 2     other parameters
-  lrn-jit run in.npy out.npy --size 5 --channel-axis=-1      (N, H, W, C)
-  lrn-jit run in.npy out.npy --size 11 --convention tensorflow --channel-axis 3    depth_radius 5
-  lrn-jit run a.npy a.npy --size 5 --threads 2               in its place
+  # (N, C, H, W), torch's defaults: alpha 1e-4, beta 0.75, k 1
+  lrn-jit run in.npy out.npy --size 5
+  # other parameters
+  lrn-jit run in.npy out.npy --size 5 --alpha 5e-4 --k 2
+  # (N, H, W, C)
+  lrn-jit run in.npy out.npy --size 5 --channel-axis=-1
+  # the same in TensorFlow's terms, depth_radius 5
+  lrn-jit run in.npy out.npy --size 11 --convention tensorflow --channel-axis 3
+  # in its place
+  lrn-jit run a.npy a.npy --size 5 --threads 2
 
-OUT.npy keeps the shape, the order, the type and the byte order of IN.npy. Memory: some
-megabytes. Exit code 2 and one line on standard error where something is wrong.";
+OUT.npy keeps the shape, the order, the type and the byte order of IN.npy.
+Memory: some megabytes. Exit code 2 and one line on standard error where
+something is wrong.";
 
 /// Normalizes a .npy file (float32, C or Fortran order, either byte order) into another of the same shape, order and type.
 ///

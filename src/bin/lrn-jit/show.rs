@@ -11,13 +11,16 @@ use crate::failure::Failure;
 /// Below the subcommand's help.
 const EXAMPLES: &str = "\
 Examples:
-  lrn-jit show --size 5                      the plan, and the code of one channel, part by part
-  lrn-jit show --size 5 --beta 0.6 --clif    all of the kernel: several channels side by side
-  lrn-jit show --size 5 --asm | less         its machine instructions on this host
-  lrn-jit show --size 64 --plan              what was decided; nothing else
+  lrn-jit show --size 5                    plan, and one channel's code by parts
+  lrn-jit show --size 5 --beta 0.6 --clif  the kernel: several channels at once
+  lrn-jit show --size 5 --asm | less       its machine instructions on this host
+  lrn-jit show --size 64 --plan            what was decided; nothing else
 
-CLIF is Cranelift's intermediate code: v1 = fma v2, v3, v4 is v2·v3 + v4, rounded once; f32x4 is a vector of four floats. Lines
-that begin with ; are comments. Headings (; — name —) say what the instructions below them compute.";
+CLIF is Cranelift's intermediate code: v1 = fma v2, v3, v4 is v2·v3 + v4,
+rounded once; f32x4 is a vector of floats: four in CLIF, as many as --width says
+in the machine code that is lifted from it. Offsets and steps are of that width.
+Lines that begin with ; are comments. Headings (; — name —) say what the
+instructions below them compute.";
 
 /// Shows what is generated for a layer: the plan, the intermediate code, the machine code.
 #[derive(Args, Debug)]
@@ -43,6 +46,9 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
     if arguments.plan || all {
         plan(&lrn, out)?;
     }
+    if (arguments.clif || arguments.asm) && !arguments.plan {
+        writeln!(out, "; {lrn}\n; {}\n", lrn.backend())?;
+    }
     if arguments.clif {
         writeln!(out, "{}", lrn.clif())?;
     }
@@ -51,7 +57,11 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
     }
     if all {
         writeln!(out, "\n{}", lrn.clif_of_one_channel().trim_end())?;
-        writeln!(out, "\n; --clif: whole kernels, several channels side by side. --asm: their machine instructions.")?;
+        writeln!(
+            out,
+            "\n; --clif: whole kernels, several channels side by side. --asm: their machine instructions.\n\
+             ; f32x4: vectors as Cranelift compiles them; where run by names wider ones, its code is lifted to them."
+        )?;
     }
     Ok(())
 }

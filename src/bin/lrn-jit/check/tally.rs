@@ -20,7 +20,7 @@ pub enum Layout {
 
 impl Layout {
     const ALL: [(Self, &'static str); 3] =
-        [(Self::Last, "last"), (Self::ShortRows, "rows 2-15"), (Self::Planes, "planes")];
+        [(Self::Last, "last"), (Self::ShortRows, "inner 2-15"), (Self::Planes, "planes")];
 
     pub fn of(slabs: Slabs) -> Self {
         match slabs.inner {
@@ -85,29 +85,44 @@ impl Tally {
         self.0.values().flat_map(BTreeMap::values).copied().fold(Entry::default(), Entry::merge)
     }
 
-    /// One line a recipe and boundary, and the totals.
-    pub fn print(&self, out: &mut impl Write) -> io::Result<()> {
-        write!(out, "{:44}{:>7}", "plan", "beyond")?;
-        Layout::ALL.iter().try_for_each(|(_, name)| write!(out, "{name:>10}"))?;
-        writeln!(out, "{:>11}{:>9}", "worst ulp", "allowed")?;
-        for ((recipe, wraps), row) in &self.0 {
-            write!(out, "{recipe:44}{:>7}", if *wraps { "wrap" } else { "zero" })?;
+    /// One line a family of recipes or, in `full`, a recipe and boundary; and the totals.
+    pub fn print(&self, full: bool, out: &mut impl Write) -> io::Result<()> {
+        let mut rows: BTreeMap<String, BTreeMap<Layout, Entry>> = BTreeMap::new();
+        for ((recipe, wraps), entries) in &self.0 {
+            let beyond = if *wraps { "wrap" } else { "zero" };
+            let row = rows.entry(if full { format!("{recipe}, {beyond}") } else { family(recipe).into() }).or_default();
+            for (&layout, &entry) in entries {
+                let sum = row.entry(layout).or_default();
+                *sum = sum.merge(entry);
+            }
+        }
+        let width = rows.keys().map(|name| name.chars().count()).max().unwrap_or(0).max("recipe".len());
+        write!(out, "{:width$}", "recipe")?;
+        Layout::ALL.iter().try_for_each(|(_, name)| write!(out, "{name:>11}"))?;
+        writeln!(out, "{:>11}{:>12}", "worst ulp", "of allowed")?;
+        for (name, row) in &rows {
+            write!(out, "{name:width$}")?;
             for (layout, _) in Layout::ALL {
-                write!(out, "{:>10}", row.get(&layout).map_or(0, |entry| entry.cases))?;
+                write!(out, "{:>11}", row.get(&layout).map_or(0, |entry| entry.cases))?;
             }
             let Entry { judged, worst, share, .. } = row.values().copied().fold(Entry::default(), Entry::merge);
             if judged > 0 {
-                writeln!(out, "{worst:>11.2}{:>7.0} %", 100.0 * share)?;
+                writeln!(out, "{worst:>11.2}{:>10.0} %", 100.0 * share)?;
             } else {
-                writeln!(out, "{:>11}{:>9}", "–", "–")?;
+                writeln!(out, "{:>11}{:>12}", "–", "–")?;
             }
         }
         let Entry { elements, judged, worst, share, .. } = self.all();
         let variants: usize = self.0.values().map(BTreeMap::len).sum();
         writeln!(
             out,
-            "{variants} kinds of plan and layout; {elements} numbers by their bits, {judged} of them by f64 as well:"
+            "\n{variants} kinds of plan and layout; {elements} numbers by their bits, {judged} of them by f64 as well:"
         )?;
         writeln!(out, "at most {worst:.2} ulp off, at most {:.0} % of what is allowed there", 100.0 * share)
     }
+}
+
+/// A recipe's name without its variants, guard and summation.
+fn family(recipe: &str) -> &str {
+    recipe.split([',', '(']).next().unwrap_or(recipe).trim_end()
 }
