@@ -10,8 +10,8 @@
 
 use std::ops::Range;
 
-use super::JitEngine;
 use super::host::fence;
+use super::{FEW, JitEngine};
 use crate::arithmetic::cumulative::Schedule;
 use crate::config::Boundary;
 use crate::geometry::Geometry;
@@ -112,9 +112,14 @@ impl JitEngine {
     /// The shortest rows that are worked on as rows. Shorter ones are better off with vectors along the whole slab: there is
     /// less of a last vector, and one call serves many slabs.
     fn shortest_row(&self, geometry: Geometry, in_place: bool) -> usize {
-        let vectors = if in_place { SHORT_ROWS.1 } else { SHORT_ROWS.0 };
-        let long = geometry.channels.saturating_mul(geometry.inner) > LONGEST_SLAB;
-        if long || self.accumulate.is_some() { self.lanes() } else { vectors * self.lanes() }
+        let long = geometry.channels.saturating_mul(geometry.inner) > LONGEST_SLAB || self.accumulate.is_some();
+        let vectors = match in_place {
+            // A block of one channel is slow: one chain of instructions at a time.
+            _ if geometry.channels < FEW => return if long { self.lanes() } else { usize::MAX },
+            true => SHORT_ROWS.1,
+            false => SHORT_ROWS.0,
+        };
+        if long { self.lanes() } else { vectors * self.lanes() }
     }
 
     /// Computes a plane in place that is no whole number of vectors: its last vector, which overlaps the one before it, from a
