@@ -16,6 +16,16 @@ use super::Lanes;
 /// The longest window that is unrolled; longer ones are summed by [`cumulative`](super::cumulative) rows.
 pub(crate) const MAX_UNROLLED: usize = 16;
 
+/// The runs that a window of `taps` is cut into, in the order in which they are added: the level (2^level taps) and first tap.
+pub(crate) fn runs(taps: usize) -> impl Iterator<Item = (usize, usize)> {
+    let levels = (0..=taps.ilog2() as usize).rev().filter(move |level| taps >> level & 1 == 1);
+    levels.scan(0, |next, level| {
+        let first = *next;
+        *next += 1 << level;
+        Some((level, first))
+    })
+}
+
 /// Sums of 1, 2, 4, … consecutive rows' squares, each computed as soon as its last row is known: few are alive at a time.
 pub(crate) struct PartialSums<F> {
     taps: usize,
@@ -48,16 +58,8 @@ impl<F: Copy> PartialSums<F> {
             let value = square(lanes, row);
             self.push(lanes, value);
         }
-        let mut row = first;
-        let mut sum = None;
-        for (level, runs) in self.levels.iter().enumerate().rev() {
-            if self.taps >> level & 1 == 1 {
-                let run = runs[row];
-                sum = Some(sum.map_or(run, |sum| lanes.add(sum, run)));
-                row += 1 << level;
-            }
-        }
-        sum.expect("a window has at least one tap")
+        let runs = runs(self.taps).map(|(level, tap)| self.levels[level][first + tap]);
+        runs.reduce(|sum, run| lanes.add(sum, run)).expect("a window has at least one tap")
     }
 
     /// Adds a row's square and every sum that ends with it.

@@ -3,8 +3,11 @@
 //! Element (c, s) of a slab stands at c·inner + s, its taps `inner` apart; so with the squares of a slab in a padded copy, a
 //! vector's taps are overlapping loads, and the padding is the edge.
 //!
+//! Of windows over [`DIRECT`] taps the squares are added up beforehand, by doubling as everywhere: a tap is then a run of 1, 2,
+//! 4, … of them.
+//!
 //! ```text
-//! rows: tap[0] … tap[taps − 1]   the padded squares from each tap on
+//! rows: tap[0] … tap[taps − 1]   the padded squares (or their sums) from each tap on
 //!       x, y                     the slabs
 //!       bytes of a slab, bytes of a padded slab, number of slabs
 //!
@@ -21,9 +24,18 @@ use cranelift_frontend::FunctionBuilder;
 use super::clif_lanes::{ClifLanes, ConstantTable, Operand};
 use super::cumulative::row;
 use super::{Arguments, for_each_vector};
-use crate::arithmetic::window::PartialSums;
+use crate::arithmetic::window::{PartialSums, runs};
 use crate::arithmetic::{Lanes as _, normalize};
 use crate::plan::{Effort, Formula, Plan};
+
+/// The longest window whose taps are loaded one by one.
+const DIRECT: usize = 5;
+
+/// What the kernel adds up: the level (a run of 2^level taps) and the first tap of each.
+pub(crate) fn tap_rows(plan: &Plan) -> Vec<(usize, usize)> {
+    let taps = plan.before + 1 + plan.after;
+    if taps <= DIRECT { (0..taps).map(|tap| (0, tap)).collect() } else { runs(taps).collect() }
+}
 
 /// Vectors side by side in the main loop; fewer of a recipe that takes long to compile.
 fn group_vectors(plan: &Plan) -> i64 {
@@ -38,7 +50,7 @@ pub(super) fn emit(
     Arguments { rows, constants: table, end }: Arguments,
     lanes: u32,
 ) {
-    let taps = plan.before + 1 + plan.after;
+    let taps = tap_rows(plan).len();
     let [slab_bytes, padded_bytes, count] = [2, 3, 4].map(|place| row(builder, rows, taps + place));
     let vector = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     let group = group_vectors(plan);
@@ -94,18 +106,22 @@ impl Emit<'_, '_> {
         let Formula::Normalize { a, k, power, .. } = &plan.formula else {
             unreachable!("only a normalizing plan has taps")
         };
-        let taps = plan.before + 1 + plan.after;
+        let taps = tap_rows(plan).len();
         let bytes = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
         let mut shifted = |base: Value| -> [Value; K] {
             std::array::from_fn(|i| if i == 0 { base } else { builder.ins().iadd_imm_s(base, bytes * i as i64) })
         };
         let (elements, squares) = (shifted(offsets.0), shifted(offsets.1));
         let mut group = ClifLanes::<K>::new(builder, constants, table, lanes);
-        let mut sums = PartialSums::new(taps);
-        group.part("window sums, from the padded squares");
-        let sum = sums.window(&mut group, 0, |group, tap| {
+        let load = |group: &mut ClifLanes<'_, '_, K>, tap: usize| {
             squares.map(|offset| Operand::Value(group.load_operand(Operand::Row { rows, row: tap, offset })))
-        });
+        };
+        let sum = if plan.before + 1 + plan.after <= DIRECT {
+            PartialSums::new(taps).window(&mut group, 0, load)
+        } else {
+            let runs: Vec<_> = (0..taps).map(|tap| load(&mut group, tap)).collect();
+            runs.into_iter().reduce(|sum, run| group.add(sum, run)).expect("a window has at least one tap")
+        };
         let x = elements.map(|offset| Operand::Row { rows, row: taps, offset });
         let y = normalize(&mut group, (*a, *k), power, x, sum);
         group.part("store");

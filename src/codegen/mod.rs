@@ -18,7 +18,7 @@ use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 pub(crate) mod block;
-mod channels_last;
+pub(crate) mod channels_last;
 pub(crate) mod clif_lanes;
 pub(crate) mod cumulative;
 pub(crate) mod listing;

@@ -7,15 +7,14 @@ use std::ptr;
 
 use super::JitEngine;
 use super::drive::Scratch;
-use super::host::vectorized;
+use super::squares::{BORDER, Squares, bytes};
+use crate::config::Boundary;
 use crate::geometry::Geometry;
 use crate::tensor::Part;
 
 /// f32 of padded squares at a time: they stay in the first-level cache, and the kernel reads them long after they were
 /// written, so that no load waits for two stores.
 const SQUARES: usize = 1 << 12;
-/// f32 of the widest vector.
-const BORDER: usize = 16;
 
 impl JitEngine {
     /// Computes a part whose `inner` is less than a vector.
@@ -43,39 +42,23 @@ impl JitEngine {
         let (before, after) = (self.plan.before * inner, self.plan.after * inner);
         // Squares begin on the border of a widest vector, and so do those of every slab after it.
         let padded = (before + slab + after).next_multiple_of(BORDER);
-        let group = (SQUARES / padded).clamp(1, last - first);
-        let mut squares = vec![0.0f32; padded * group + BORDER];
-        let border = squares[before..].as_ptr().align_offset(BORDER * size_of::<f32>()).min(BORDER);
-        let squares = &mut squares[border..][..padded * group];
+        let group = (SQUARES / Squares::levels(&self.plan) / padded).clamp(1, last - first);
+        let mut squares = Squares::new(&self.plan, padded * group, before, inner);
         let mut copy = vec![];
         for start in (first..last).step_by(group) {
             let count = group.min(last - start);
-            for (index, squares) in squares.chunks_exact_mut(padded).take(count).enumerate() {
+            for index in 0..count {
                 // SAFETY: slab `start + index` lies within the tensor, and its positions are this part's alone; the
                 // kernel has not been given it yet.
                 let x = unsafe { std::slice::from_raw_parts(input.add((start + index) * slab), slab) };
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        for (square, x) in squares[before..].iter_mut().zip(x) {
-                            *square = x * x;
-                        }
-                    },
-                );
-                for tap in (0..self.plan.before)
-                    .chain(self.plan.before + channels..self.plan.before + channels + self.plan.after)
-                {
-                    if let Some(channel) = self.plan.tap(tap, channels) {
-                        let from = before + channel * inner;
-                        squares.copy_within(from..from + inner, tap * inner);
-                    }
-                }
+                squares.square(index * padded + before, x);
             }
+            if self.plan.boundary == Boundary::Wrap {
+                squares.squares().chunks_exact_mut(padded).for_each(|squares| self.wrap(squares, channels, inner));
+            }
+            squares.sum_up(count * padded);
             scratch.rows.clear();
-            let taps = self.plan.before + 1 + self.plan.after;
-            let tap = |tap: usize| squares[tap * inner..].as_ptr().cast::<u8>();
-            scratch.rows.extend((0..taps).map(tap));
-            let bytes = |elements: usize| ptr::without_provenance(elements * size_of::<f32>());
+            scratch.rows.extend(squares.rows(&self.plan));
             // SAFETY: the slabs lie within the tensor.
             let (mut x, y) = unsafe { (input.add(start * slab), output.add(start * slab)) };
             if in_place && !whole_vectors {
@@ -90,6 +73,17 @@ impl JitEngine {
             // SAFETY: tap `t` of the last element of the last slab is the last element of its padded copy. An element of
             // y is written after the same element of x is read; only out of place is one written twice.
             unsafe { kernel.call(&scratch.rows, slab) };
+        }
+    }
+
+    /// Fills the room around a slab's squares from the other end of its ring.
+    pub(super) fn wrap(&self, squares: &mut [f32], channels: usize, inner: usize) {
+        let taps = self.plan.before + channels + self.plan.after;
+        for tap in (0..self.plan.before).chain(self.plan.before + channels..taps) {
+            if let Some(channel) = self.plan.tap(tap, channels) {
+                let from = (self.plan.before + channel) * inner;
+                squares.copy_within(from..from + inner, tap * inner);
+            }
         }
     }
 }

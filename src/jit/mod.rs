@@ -19,6 +19,7 @@ mod lift_table;
 mod lift_tests;
 mod long_windows;
 mod short_slabs;
+mod squares;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};

@@ -12,8 +12,8 @@ use std::ptr;
 
 use super::JitEngine;
 use super::drive::Scratch;
-use super::host::vectorized;
 use super::kernel::CompiledKernel;
+use super::squares::{Squares, bytes};
 use crate::config::Boundary;
 use crate::geometry::Geometry;
 use crate::tensor::Part;
@@ -44,50 +44,30 @@ impl JitEngine {
         let (before, after) = (self.plan.before * inner, self.plan.after * inner);
         let slab = channels * inner;
         let padded = before + slab + after;
-        let group = (ROW / padded).clamp(1, slabs.len());
+        let group = (ROW / Squares::levels(&self.plan) / padded).clamp(1, slabs.len());
         let length = (group * padded).max(self.lanes());
         let (mut x, mut y) = (vec![0.0f32; length], vec![0.0f32; length]);
-        let mut squares = vec![0.0f32; before + length + after];
+        let mut squares = Squares::new(&self.plan, before + length + after, before, inner);
         let (input, output, _) = part.pointers();
         for start in slabs.clone().step_by(group) {
             let count = group.min(slabs.end - start);
             // SAFETY: the slabs lie within the tensor, and their positions are this part's alone; the row holds them.
             unsafe { copy_slabs(slab, count, (input.add(start * slab), slab), (x[before..].as_mut_ptr(), padded)) };
-            vectorized(
-                #[inline(always)]
-                || {
-                    for (square, x) in squares[before..].iter_mut().zip(&x) {
-                        *square = x * x;
-                    }
-                },
-            );
+            squares.square(before, &x);
             if self.plan.boundary == Boundary::Wrap {
-                self.wrap(&mut squares[before..], channels, inner);
+                let rings = squares.squares()[before..].chunks_exact_mut(padded);
+                // The room of a slab begins `before` ahead of it, as it does in x.
+                rings.for_each(|squares| self.wrap(squares, channels, inner));
             }
+            squares.sum_up(before + length + after);
             scratch.rows.clear();
-            let taps = self.plan.before + 1 + self.plan.after;
-            scratch.rows.extend((0..taps).map(|tap| squares[tap * inner..].as_ptr().cast::<u8>()));
-            let bytes = |elements: usize| ptr::without_provenance(elements * size_of::<f32>());
+            scratch.rows.extend(squares.rows(&self.plan));
             scratch.rows.extend([x.as_ptr().cast(), y.as_mut_ptr().cast_const().cast()]);
             scratch.rows.extend([bytes(length), bytes(length), ptr::without_provenance(1)]);
             // SAFETY: one slab of `length`; its last tap is the last of the squares. y is another row than x.
             unsafe { kernel.call(&scratch.rows, length) };
             // SAFETY: as before.
             unsafe { copy_slabs(slab, count, (y[before..].as_ptr(), padded), (output.add(start * slab), slab)) };
-        }
-    }
-
-    /// Fills the room around each slab's squares from the other end of its ring. `squares` is a whole number of slabs with
-    /// their room, and some more.
-    fn wrap(&self, squares: &mut [f32], channels: usize, inner: usize) {
-        let taps = self.plan.before + channels + self.plan.after;
-        for squares in squares.chunks_exact_mut(taps * inner) {
-            for tap in (0..self.plan.before).chain(self.plan.before + channels..taps) {
-                if let Some(channel) = self.plan.tap(tap, channels) {
-                    let from = (self.plan.before + channel) * inner;
-                    squares.copy_within(from..from + inner, tap * inner);
-                }
-            }
         }
     }
 }
