@@ -58,8 +58,17 @@ impl<F: Copy> PartialSums<F> {
             let value = square(lanes, row);
             self.push(lanes, value);
         }
-        let runs = runs(self.taps).map(|(level, tap)| self.levels[level][first + tap]);
-        runs.reduce(|sum, run| lanes.add(sum, run)).expect("a window has at least one tap")
+        // A loop, not `runs`: closures of iterators are not always inlined, and then computed without the host's vectors.
+        let mut row = first;
+        let mut sum = None;
+        for (level, runs) in self.levels.iter().enumerate().rev() {
+            if self.taps >> level & 1 == 1 {
+                let run = runs[row];
+                sum = Some(sum.map_or(run, |sum| lanes.add(sum, run)));
+                row += 1 << level;
+            }
+        }
+        sum.expect("a window has at least one tap")
     }
 
     /// Adds a row's square and every sum that ends with it.
