@@ -75,13 +75,20 @@ fn what_is_not_lane_wise_or_not_known_is_refused() {
         ("not on the list", Instruction::with2(Code::VEX_Vcvtdq2pd_xmm_xmmm64, XMM0, XMM1).unwrap()),
         ("not on the list", Instruction::with2(Code::VEX_Vmovq_rm64_xmm, RAX, XMM0).unwrap()),
         ("needs alignment", Instruction::with2(Code::Movdqa_xmm_xmmm128, XMM0, MemoryOperand::with_base(RAX)).unwrap()),
-        ("the frame would be", Instruction::with2(Code::Sub_rm64_imm32, RSP, 0x800).unwrap()),
         ("moves the stack", Instruction::with2(Code::And_rm64_imm8, RSP, -64).unwrap()),
+        ("does not restore", Instruction::with2(Code::Sub_rm64_imm8, RSP, 64).unwrap()),
+        ("does not restore", Instruction::with2(Code::Add_rm64_imm8, RSP, 64).unwrap()),
     ];
     for (reason, instruction) in cases {
         let refusal = lift(&assemble(&[instruction]), Target::Evex512, TABLE, None).unwrap_err();
         assert!(refusal.to_string().contains(reason), "{instruction}: {refusal}");
     }
+    let long = [
+        Instruction::with2(Code::Sub_rm64_imm32, RSP, 0x800).unwrap(),
+        Instruction::with2(Code::Mov_r64_rm64, RSP, Register::RBP).unwrap(),
+    ];
+    let refusal = lift(&assemble(&long), Target::Evex512, TABLE, None).unwrap_err();
+    assert!(refusal.to_string().contains("the frame would be"), "{refusal}");
     let refusal = lift(&[0x06], Target::Evex512, TABLE, None).unwrap_err();
     assert!(refusal.to_string().contains("not known"), "{refusal}");
 }
