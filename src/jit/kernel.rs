@@ -11,8 +11,9 @@ use cranelift_codegen::{CompileError as CodegenError, Context};
 use cranelift_jit::{JITBuilder, JITModule, SystemMemoryProvider};
 use cranelift_module::{Module, ModuleError};
 
+use super::disassemble::disassemble;
 use super::host::{self, Vectors};
-use super::lift::{Refusal, TABLE, disassemble, lift};
+use super::lift::{Refusal, TABLE, lift};
 use crate::codegen::clif_lanes::Slot;
 use crate::codegen::{self, ConstantTable, Kernel, Source, listing};
 use crate::error::CompileError;

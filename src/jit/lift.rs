@@ -24,8 +24,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use iced_x86::{
-    BlockEncoder, BlockEncoderOptions, Code, Decoder, DecoderOptions, Formatter as _, GasFormatter, Instruction,
-    InstructionBlock, InstructionInfoFactory, MemoryOperand, OpAccess, OpKind, Register,
+    BlockEncoder, BlockEncoderOptions, Code, Decoder, DecoderOptions, Instruction, InstructionBlock,
+    InstructionInfoFactory, MemoryOperand, OpAccess, OpKind, Register,
 };
 
 use super::lift_table::{Forms, Shape, forms};
@@ -394,16 +394,4 @@ fn scalar(mut instruction: Instruction, target: Target) -> Result<Instruction, R
         return refuse(format!("{:?} moves the stack", instruction.code()));
     }
     Ok(instruction)
-}
-
-/// Instructions as text, a line each, with their offsets.
-pub(crate) fn disassemble(code: &[u8]) -> String {
-    let mut formatter = GasFormatter::new();
-    let mut text = String::new();
-    for instruction in Decoder::with_ip(64, code, 0, DecoderOptions::NONE).iter() {
-        let mut line = String::new();
-        formatter.format(&instruction, &mut line);
-        text.push_str(&format!("  {:#06x}  {line}\n", instruction.ip()));
-    }
-    text
 }

@@ -10,6 +10,7 @@
 
 mod blocks;
 mod channels_last;
+mod disassemble;
 pub(crate) mod drive;
 pub(crate) mod host;
 pub(crate) mod kernel;
