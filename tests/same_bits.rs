@@ -263,3 +263,25 @@ fn any_layout() {
         }
     }
 }
+
+/// Tensors that no cache holds have kernels of their own: for rows that begin anywhere, and for rows on cache lines, whose
+/// output goes past the caches.
+#[test]
+fn beyond_the_caches() {
+    const LINE: usize = 16;
+    for (shape, offset) in [([1, 9, 466_051], 0), ([1, 12, 349_536], 0), ([1, 12, 349_536], 1), ([4, 96, 11_000], 0)] {
+        let settings = Settings::torch(5, 1.0, 0.75, 1.0);
+        let length: usize = shape.iter().product();
+        assert!(length >= 1 << 22);
+        let x = Data::Plain.draw(length, 9);
+        let expected = settings.layer(Backend::Interpreter, 1).forward(&x, &shape).unwrap();
+        for layer in settings.compiled(1) {
+            let mut y = vec![f32::NAN; length + 2 * LINE];
+            let start = y.as_ptr().align_offset(LINE * size_of::<f32>()) + offset;
+            layer.forward_into(&x, &shape, &mut y[start..][..length]).unwrap();
+            assert_same(&y[start..][..length], &expected, &format!("{shape:?} + {offset}, {}", layer.backend()));
+            let around = y[..start].iter().chain(&y[start + length..]);
+            assert!(around.into_iter().all(|y| y.is_nan()), "written beside the output");
+        }
+    }
+}
