@@ -4,7 +4,7 @@
 //! removed. So a full disk or a bad input leaves what was there before.
 
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -56,6 +56,12 @@ impl Output {
         self.temporary.as_file_mut()
     }
 
+    /// Writes all of the file, and puts it in its place.
+    pub fn finish(mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.file().write_all(bytes).map_err(|error| cannot(&self.destination, &error))?;
+        self.commit()
+    }
+
     /// Puts the file in its place, over whatever stands there.
     pub fn commit(self) -> Result<(), Failure> {
         let Self { temporary, destination } = self;
@@ -71,7 +77,7 @@ pub fn cannot(path: &Path, error: &dyn std::error::Error) -> Failure {
 /// A new file in `folder`, with the permissions that a fresh file has.
 fn beside(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".lrn-jit-").suffix(".npy");
+    builder.prefix(".lrn-jit-");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

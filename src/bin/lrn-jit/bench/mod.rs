@@ -8,7 +8,6 @@ mod contest;
 mod json;
 mod limits;
 mod machine;
-mod output;
 mod plot;
 mod report;
 mod svg;
@@ -23,8 +22,8 @@ use clap::Args;
 
 use crate::arguments::{BackendName, LayerArguments};
 use crate::failure::Failure;
+use crate::output::Output;
 use cases::Case;
-use output::Output;
 
 /// Measures compiled code against its rivals: ordinary Rust for run-time parameters, ordinary Rust for constant ones, the
 /// interpreter, a copy of the tensor.
