@@ -88,8 +88,8 @@ impl Plan {
         } else {
             let taps = window.before + window.after + 1;
             let summation = if taps <= MAX_UNROLLED { Summation::Unrolled { taps } } else { Summation::Cumulative };
-            let at_least_k = k >= LEAST_K && k.is_finite() && a > 0.0 && a.is_finite();
-            Formula::Normalize { summation, a, k, power: Power::new(beta, at_least_k) }
+            let never_below_k = k >= LEAST_K && k.is_finite() && a > 0.0 && a.is_finite();
+            Formula::Normalize { summation, a, k, power: Power::new(beta, never_below_k.then_some(k)) }
         };
         let (before, after) = match formula {
             Formula::Normalize { .. } => (window.before, window.after),

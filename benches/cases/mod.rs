@@ -155,7 +155,10 @@ pub fn cases() -> Vec<Case> {
     cases.extend(sizes);
 
     let group = "Exponent (size 5)";
-    for beta in [0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 0.6, 0.95, 1.3, 2.7, 3.3, 3.9, 5.0, 8.0, -0.6, -1.3, -2.7, -3.9] {
+    for beta in [
+        0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 0.6, 0.95, 1.3, 2.7, 3.3, 3.9, 5.0, 8.0, 13.7, 31.0, 40.0, -0.6, -1.3, -2.7,
+        -3.9, -8.0,
+    ] {
         let case = Case::new(group, format!("beta {beta}"), &ALEXNET, torch(5).beta(beta));
         cases.push(if [0.5, 1.0, 0.6].contains(&beta) { case.with_rivals() } else { case });
     }

@@ -52,9 +52,9 @@ fn worst(power: &Power, beta: f64, bits: impl Iterator<Item = u32>) -> (f64, f32
 }
 
 fn check(beta: f64, bits: impl Iterator<Item = u32> + Clone) {
-    for at_least_k in [true, false] {
-        let power = Power::new(beta, at_least_k);
-        let known = move |&bits: &u32| !at_least_k || f32::from_bits(bits) >= LEAST_K;
+    for least in [Some(LEAST_K), Some(1.0), None] {
+        let power = Power::new(beta, least);
+        let known = move |&bits: &u32| least.is_none_or(|least| f32::from_bits(bits) >= least);
         let (error, at, results) = worst(&power, beta, bits.clone().filter(known));
         println!(
             "beta {beta:>6} {:>8} {results:>11} results: {error:.3} ulp at d = {at:e}; stated {}",
@@ -77,7 +77,7 @@ fn the_ruler_measures() {
     assert_eq!(ulp(0.0, 1.0), f64::from(1 << 23));
     assert_eq!(ulp(f32::INFINITY, 1.0), f64::INFINITY);
     // A wrong beta is seen.
-    assert!(worst(&Power::new(0.75, true), 0.7501, sample(100_003)).0 > 100.0);
+    assert!(worst(&Power::new(0.75, Some(1.0)), 0.7501, sample(100_003)).0 > 100.0);
 }
 
 #[test]
@@ -92,17 +92,26 @@ fn arbitrary_betas_on_a_dense_sample() {
     for i in -100..=99 {
         check(f64::from(i) / 25.0 + 0.0037, sample(40_009));
     }
-    for beta in [0.999, 0.961, 0.959, 1e-3, 1.0000001, 3.4999, 3.999, 4.5, 5.0, -5.0, 6.5, 12.0, 33.3, 100.0, 1e4, 1e7]
-    {
+    for beta in [
+        0.999, 0.961, 0.959, 1e-3, 1.0000001, 3.4999, 3.999, 4.5, 5.0, -5.0, 6.5, 12.0, -13.9, 20.7, 31.7, 33.3, 100.0,
+        1e4, 1e7,
+    ] {
         check(beta, sample(40_009).chain(0x3f7f_0000..0x3f81_0000));
     }
 }
 
 #[test]
-#[ignore = "two thousand betas"]
+#[ignore = "four thousand betas"]
 fn arbitrary_betas_more_densely() {
     for i in -1000..1000 {
         check(f64::from(i) / 160.0 + 0.0037, sample(40_009));
+    }
+    // Normal results lie in fewer and fewer binades.
+    for i in 0..1000 {
+        let beta = 6.0037 + f64::from(i) * 0.026;
+        for beta in [beta, -beta] {
+            check(beta, sample(40_009).chain((0x3f00_0000..0x4080_0000).step_by(501)));
+        }
     }
 }
 

@@ -8,7 +8,9 @@
 //! 2. On a grid, every stretch in which the error keeps its sign gives its largest error's place as a new point.
 //! 3. Again, until the largest error is E.
 //!
-//! All of it is f64. The coefficients are rounded to f32 last; [`Fit::error`] includes that.
+//! All of it is f64. The coefficients are rounded to f32 last; [`Fit::error`] includes that. The constant's own rounding is not
+//! fitted, for where g is 0 no Q makes good for it, and there the error would change its sign twice: who calls chooses a center
+//! for which it does not count.
 
 /// Most coefficients tried.
 const MAX_COEFFICIENTS: usize = 20;
@@ -31,12 +33,12 @@ pub(crate) struct Fit {
 /// The smallest Q with `constant + g·Q(g) ≈ (center+g)^exponent` for `low ≤ center + g ≤ high`, to a relative error of
 /// `target`. The constant is `center^exponent`, rounded.
 pub(crate) fn power(exponent: f64, center: f64, (low, high): (f64, f64), target: f64) -> Fit {
-    let constant = center.powf(exponent) as f32;
+    let constant = center.powf(exponent);
     let inverse = move |g: f64| (center + g).powf(-exponent);
-    let value = move |g: f64| 1.0 - f64::from(constant) * inverse(g);
+    let value = move |g: f64| 1.0 - constant * inverse(g);
     let problem = Problem::new((low - center, high - center), |g| g * inverse(g), value);
     let (coefficients, error) = problem.fit(target);
-    Fit { constant, coefficients, error }
+    Fit { constant: constant as f32, coefficients, error }
 }
 
 /// Grid points g, with what is sought: `weight(g)·Q(g) ≈ value(g)`.

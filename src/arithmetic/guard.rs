@@ -82,11 +82,15 @@ impl<L: Lanes> Guarded<L> {
 
     /// The base, put between two numbers; NaN stays.
     #[inline(always)]
-    pub(super) fn between(&self, lanes: &mut L, range: Option<(f32, f32)>) -> L::Float {
-        let Some((low, high)) = range else { return self.base };
-        let (low, high) = (lanes.float(low), lanes.float(high));
-        let base = lanes.min(high, self.base);
-        lanes.max(low, base)
+    pub(super) fn between(&self, lanes: &mut L, low: Option<f32>, high: Option<f32>) -> L::Float {
+        let base = high.map_or(self.base, |high| {
+            let high = lanes.float(high);
+            lanes.min(high, self.base)
+        });
+        low.map_or(base, |low| {
+            let low = lanes.float(low);
+            lanes.max(low, base)
+        })
     }
 
     /// The exponent of the base before it was scaled, of what it is now: both as i·2^23.
@@ -116,7 +120,26 @@ impl<L: Lanes> Guarded<L> {
     pub(super) fn at_infinity(&self, lanes: &mut L) -> Fix<L> {
         lanes.part("guard: a mask that clears where d is +∞ or NaN");
         let bits = lanes.to_bits(self.d);
-        Fix { keep: Self::below_infinity(lanes, bits), set: None }
+        Fix { keep: Some(Self::below_infinity(lanes, bits)), set: None }
+    }
+
+    /// Given d ≥ k: x, a NaN where d is, and a fix that puts 0 or +∞ into a power of two where d is +∞. `finite`: the base, at
+    /// most a finite number.
+    #[inline(always)]
+    pub(super) fn at_infinity_alone(&self, lanes: &mut L, x: L::Float, finite: L::Float) -> (L::Float, Fix<L>) {
+        lanes.part("guard: NaN where d is, and what +∞ makes of a power of two");
+        let zero = lanes.float(-0.0);
+        let x = lanes.fma(finite, zero, x);
+        let bits = lanes.to_bits(self.d);
+        if self.beta > 0.0 {
+            return (x, Fix { keep: Some(Self::below_infinity(lanes, bits)), set: None });
+        }
+        let largest = lanes.bits(LARGEST);
+        let below = lanes.isub(largest, bits);
+        let above = lanes.sar(below, SIGN_SHIFT);
+        let infinity = lanes.bits(INFINITY);
+        // Of a power of two only the exponent is not 0.
+        (x, Fix { keep: None, set: Some(lanes.and(above, infinity)) })
     }
 
     /// Puts 0, +∞ or NaN into the factor where the base is special, whatever was computed there.
@@ -151,7 +174,7 @@ impl<L: Lanes> Guarded<L> {
             let negative = lanes.and(negative, keep);
             set = lanes.or(set, negative);
         }
-        Fix { keep, set: Some(set) }
+        Fix { keep: Some(keep), set: Some(set) }
     }
 
     #[inline(always)]
@@ -180,7 +203,7 @@ impl<L: Lanes> Guarded<L> {
 /// What is put into a factor where its base is special.
 pub(super) struct Fix<L: Lanes> {
     /// All ones where the factor stays.
-    keep: L::Bits,
+    keep: Option<L::Bits>,
     /// Bits of +∞ or NaN elsewhere.
     set: Option<L::Bits>,
 }
@@ -189,8 +212,10 @@ impl<L: Lanes> Fix<L> {
     /// The factor, fixed.
     #[inline(always)]
     pub(super) fn apply(&self, lanes: &mut L, factor: L::Float) -> L::Float {
-        let bits = lanes.to_bits(factor);
-        let mut bits = lanes.and(bits, self.keep);
+        let mut bits = lanes.to_bits(factor);
+        if let Some(keep) = self.keep {
+            bits = lanes.and(bits, keep);
+        }
         if let Some(set) = self.set {
             bits = lanes.or(bits, set);
         }

@@ -10,7 +10,7 @@
 //!      bits so that its powers are exact; g = d·y⁴ − 1 measures what is wrong with it, and
 //!      `c = p + p·g·Q(g)` with p = y or y³ corrects it.
 //!
-//! Any other beta goes through polynomials [`fitted`] to it, or, where |beta| is large, through a logarithm in two floats
+//! Any other beta goes through polynomials [`fitted`] to it, or, beyond 32, through a logarithm in two floats
 //! ([`wide`](super::wide)).
 //!
 //! What d can be besides positive and normal is the business of [`guard`](super::guard).
@@ -20,7 +20,7 @@
 //! Largest errors, in ulp of the exact x·d^(−beta): [`Power::max_ulp`](crate::plan::Power::max_ulp), which the tests of
 //! `accuracy` measure, and docs/NUMERICS.md.
 
-use super::guard::{Guarded, Subnormal};
+use super::guard::{Fix, Guarded, Subnormal};
 use super::wide::wide;
 use super::{Lanes, fitted};
 use crate::plan::{Fraction, Guard, Power, Root};
@@ -114,9 +114,9 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<
     lanes.mul(x, c)
 }
 
-/// y = x·factor·2^n, where `rounded` is n + 1.5·2^23, n whole. A power that one float cannot hold is applied
-/// in stages, 2^h with h ≈ n/stages all but once: of one sign, so that nothing overflows or is rounded on the way unless
-/// the result is. `put_right` has the last word about the factor.
+/// y = x·factor·2^n, where `rounded` is n + 1.5·2^23, n whole. A power that one float cannot hold is applied in stages, 2^h
+/// with h ≈ n/stages all but once: of one sign, so that nothing overflows or is rounded on the way unless the result is.
+/// `fix`, what a special d makes of the factor, is put in before x is multiplied, or, where `of_step`, into the stages.
 #[inline(always)]
 pub(super) fn scale<L: Lanes>(
     lanes: &mut L,
@@ -124,32 +124,43 @@ pub(super) fn scale<L: Lanes>(
     stages: u8,
     x: L::Float,
     factor: L::Float,
-    put_right: impl FnOnce(&mut L, L::Float) -> L::Float,
+    (fix, of_step): (Fix<L>, bool),
 ) -> L::Float {
+    lanes.part("2^n in stages, and x·c");
     let bits = lanes.to_bits(rounded);
     let mut exponent = lanes.shl(bits, MANTISSA_BITS);
-    let step = (stages > 1).then(|| {
-        let share = lanes.float(1.0 / f32::from(stages));
-        let round = lanes.float(ROUND);
-        let n = lanes.sub(rounded, round);
-        let step = lanes.fma(n, share, round);
-        let step = lanes.to_bits(step);
-        let step = lanes.shl(step, MANTISSA_BITS);
+    let mut step = None;
+    if stages > 1 {
+        let bits = if stages == 2 {
+            // n·2^23 is a number of 32 bits: half of it.
+            let half = lanes.sar(exponent, 1);
+            let whole = lanes.bits(u32::MAX << MANTISSA_BITS);
+            lanes.and(half, whole)
+        } else {
+            let share = lanes.float(1.0 / f32::from(stages));
+            let round = lanes.float(ROUND);
+            let n = lanes.sub(rounded, round);
+            let share = lanes.fma(n, share, round);
+            let share = lanes.to_bits(share);
+            lanes.shl(share, MANTISSA_BITS)
+        };
         for _ in 1..stages {
-            exponent = lanes.isub(exponent, step);
+            exponent = lanes.isub(exponent, bits);
         }
         let one = lanes.bits(1.0f32.to_bits());
-        let step = lanes.iadd(step, one);
-        lanes.bits_to_float(step)
-    });
+        let bits = lanes.iadd(bits, one);
+        step = Some(lanes.bits_to_float(bits));
+    }
     let factor = lanes.to_bits(factor);
     let factor = lanes.iadd(factor, exponent);
-    let factor = lanes.bits_to_float(factor);
-    let factor = put_right(lanes, factor);
-    let Some(step) = step else { return lanes.mul(x, factor) };
-    let y = lanes.mul(x, step);
-    let y = lanes.mul(y, factor);
-    (2..stages).fold(y, |y, _| lanes.mul(y, step))
+    let mut factor = lanes.bits_to_float(factor);
+    match &mut step {
+        Some(step) if of_step => *step = fix.apply(lanes, *step),
+        _ => factor = fix.apply(lanes, factor),
+    }
+    let y = lanes.mul(x, factor);
+    let Some(step) = step else { return y };
+    (1..stages).fold(y, |y, _| lanes.mul(y, step))
 }
 
 /// y with its sign flipped where d is negative.

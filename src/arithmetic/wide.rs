@@ -1,4 +1,5 @@
-//! x·d^(−beta) for |beta| > 6, where fitted polynomials would be long: x·2^(−beta·log2 d), with the logarithm in two floats.
+//! x·d^(−beta) for |beta| > 32, where squares of fitted powers could leave the range of a float: x·2^(−beta·log2 d), with the
+//! logarithm in two floats.
 //!
 //! 1. d = 2^i·(1+r), |r| ≤ 1/3; with s = r/(2+r) (as s + s_low, the division's remainder taken back by fma)
 //!    log2(1+r) = (2/ln 2)·(s + s³/3 + s⁵/5 + …), |s| ≤ 1/5.
@@ -63,7 +64,7 @@ pub(super) fn wide<L: Lanes>(lanes: &mut L, recipe: &Wide, guard: Guard, x: L::F
     let rest = lanes.add(rest, error);
     let factor = exp2(lanes, rest);
     let fix = guarded.everywhere(lanes);
-    let y = scale(lanes, rounded, STAGES, x, factor, |lanes, factor| fix.apply(lanes, factor));
+    let y = scale(lanes, rounded, STAGES, x, factor, (fix, false));
     if recipe.odd { with_sign_of(lanes, y, d) } else { y }
 }
 

@@ -22,7 +22,7 @@ impl fmt::Display for Plan {
                 let (before, after) = (self.before, self.after);
                 writeln!(f, "window: c−{before} … c+{after}, beyond the edges {beyond}, summed {summation}")?;
                 writeln!(f, "base:   d = {k:?} + {a:?}·Σx², {}", power.guard)?;
-                write!(f, "power:  {power}, at most {} ulp", power.max_ulp())
+                write!(f, "power:  {power}, at most {:.1} ulp", power.max_ulp())
             }
         }
     }
@@ -59,7 +59,11 @@ impl fmt::Display for Power {
                 write!(f, "·d^−{} (bit estimate, degree {})", root.beta(), root.coefficients.len())
             }
             Fraction::Fitted(fitted) => {
-                write!(f, "·d^{} (fitted, degree {})", -fitted.beta, fitted.coefficients.len())
+                write!(f, "·d^{} (fitted, degree {}", -fitted.beta, fitted.coefficients.len())?;
+                if fitted.squarings > 0 {
+                    write!(f, ", squared {} times", fitted.squarings)?;
+                }
+                f.write_str(")")
             }
             Fraction::Wide(wide) => {
                 write!(f, "·2^(−{}·log2 d)", f64::from(wide.beta_high) + f64::from(wide.beta_low))

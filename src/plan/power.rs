@@ -66,8 +66,10 @@ impl Root {
 pub struct Staging {
     /// In how many steps.
     pub stages: u8,
-    /// Between which numbers d is put, so that the steps reach; beyond them the result is 0 or ∞.
-    pub range: Option<(f32, f32)>,
+    /// The least d that the steps reach; below it the result is 0 or ∞, as it is there.
+    pub low: Option<f32>,
+    /// The largest d that the steps reach; above it the result is 0 or ∞, as it is there.
+    pub high: Option<f32>,
 }
 
 /// d^(−beta) = 2^(−beta·i)·m^(−beta) with d = 2^i·m.
@@ -89,7 +91,9 @@ pub struct Fitted {
     pub coefficients: Vec<f32>,
     /// What d can be.
     pub range: FittedRange,
-    /// beta is an odd integer: the result takes d's sign.
+    /// The polynomial is fitted to beta/2^squarings, and squared this often.
+    pub squarings: u8,
+    /// beta is an odd integer and d can be negative: the result takes d's sign.
     pub odd: bool,
 }
 
@@ -112,26 +116,25 @@ pub struct Wide {
     pub beta_high: f32,
     /// beta, low part.
     pub beta_low: f32,
-    /// beta is an odd integer: the result takes d's sign.
+    /// beta is an odd integer and d can be negative: the result takes d's sign.
     pub odd: bool,
 }
 
 /// The largest |beta| taken in whole steps.
 const MAX_STEPPED: f64 = 4.0;
-/// The largest |beta| for which polynomials are fitted; beyond it they would be long, and their terms large.
-const MAX_FITTED: f64 = 6.0;
+/// The largest |beta| that is computed by squaring a fitted power: beyond it the squares could leave the range of a float.
+const MAX_FITTED: f64 = 32.0;
+/// The largest |beta| that a polynomial is fitted to so as to be squared. Every square doubles the error, and every unit of beta
+/// lengthens the polynomial.
+const MAX_POLYNOMIAL: f64 = 4.0;
 /// Places looked at for the center of a fitted polynomial.
 const CENTERS: u32 = 160;
 /// What may be left of beta beside whole units, of a bounded d: 2^(−MAX_FRACTION·128) is a normal float.
 const MAX_FRACTION: f64 = 0.9;
 /// Beyond this the result is 0, x or ∞ for every f32, and products of beta could overflow.
 const MAX_BETA: f64 = 1e30;
-/// Exponents of d: with d ≥ k, and with any d, subnormal or 0.
-const BINADES: (f64, f64) = (128.0, 160.0);
 /// The largest exponent that a step of 2^n takes.
 const MAX_STEP: f64 = 120.0;
-/// The most steps: beyond 2^(3·120) times any float there is only 0 or ∞.
-const MAX_STAGES: f64 = 3.0;
 /// Relative error of 1 that is one half to one ulp.
 const ULP: f64 = 1.0 / (1u64 << 24) as f64;
 /// Error that the polynomial fitted for a beta may have: less than the roundings of its recipe.
@@ -140,7 +143,11 @@ fn fit_target(beta: f64) -> f64 {
         ..=2.0 => 0.35 * ULP,
         ..=3.5 => 0.8 * ULP,
         ..=4.0 => 1.2 * ULP,
-        _ => 2.0 * ULP,
+        // To be squared.
+        ..=7.0 => 0.25 * ULP,
+        ..=16.0 => 0.5 * ULP,
+        ..=28.0 => 1.2 * ULP,
+        _ => 2.4 * ULP,
     }
 }
 
@@ -160,8 +167,9 @@ const HALF: Estimate = Estimate { magic: 0x5f36_39ea, cut: 0xffff_f000, range: (
 const THREE_QUARTERS: Estimate = Estimate { magic: 0x4f59_83d6, cut: 0xfffc_0000, range: (-0.163_83, 0.159_37) };
 
 impl Power {
-    /// The recipe for any beta but 0; `at_least_k`: d ≥ k ≥ 2^−50 is known.
-    pub(crate) fn new(beta: f64, at_least_k: bool) -> Self {
+    /// The recipe for any beta but 0; `least`: the k ≥ 2^−50 that d is never below, where there is one.
+    pub(crate) fn new(beta: f64, least: Option<f32>) -> Self {
+        let at_least_k = least.is_some();
         let integer = beta.fract() == 0.0;
         let guard = if at_least_k {
             Guard::AtLeastK
@@ -171,8 +179,8 @@ impl Power {
             Guard::Any
         };
         let fraction = match beta.fract() {
-            _ if beta.abs() > MAX_FITTED => Fraction::Wide(Wide::new(beta)),
-            _ if beta.abs() > MAX_STEPPED => Fraction::Fitted(Fitted::new(beta, guard)),
+            _ if beta.abs() > MAX_FITTED => Fraction::Wide(Wide::new(beta, at_least_k)),
+            _ if beta.abs() > MAX_STEPPED => Fraction::Fitted(Fitted::new(beta, least)),
             0.0 => Fraction::None,
             // The processor's root of −∞ is NaN, as torch's for these two; that of pow is ∞, as torch's for all others.
             0.5 if beta == 0.5 && !at_least_k => Fraction::SquareRoot { divide: true },
@@ -180,7 +188,7 @@ impl Power {
             -0.5 if beta == -0.5 || at_least_k => Fraction::SquareRoot { divide: false },
             0.25 => Fraction::Root(Root::new(1)),
             0.75 => Fraction::Root(Root::new(3)),
-            _ => Fraction::Fitted(Fitted::new(beta, guard)),
+            _ => Fraction::Fitted(Fitted::new(beta, least)),
         };
         let whole = if fraction.is_whole_power() { 0 } else { beta.trunc() as i8 };
         Self { whole, fraction, guard }
@@ -226,13 +234,20 @@ fn is_odd(beta: f64) -> bool {
 }
 
 impl Staging {
-    fn new(beta: f64, guard: Guard) -> Self {
-        let reach = beta.abs() * if guard == Guard::AtLeastK { BINADES.0 } else { BINADES.1 };
-        let stages = (reach / MAX_STEP).ceil().clamp(1.0, MAX_STAGES);
-        let limit = stages * MAX_STEP / beta.abs();
-        let within = || ((-limit.min(126.0)).exp2() as f32, (limit.exp2() as f32).min(f32::MAX));
-        let range = (reach > MAX_STAGES * MAX_STEP).then(within);
-        Self { stages: stages as u8, range }
+    /// `least`: the least d, where it is known.
+    fn new(beta: f64, least: Option<f32>) -> Self {
+        // Binades of d above and below 1.
+        let (above, below) = (128.0, least.map_or(160.0, |least| (-f64::from(least).log2()).max(0.0)));
+        let (above, below) = (beta.abs() * above, beta.abs() * below);
+        let (shrink, grow) = if beta > 0.0 { (above, below) } else { (below, above) };
+        // Σ holds x², so |x| < 2^64 wherever d is finite: two steps make 0 of it. A subnormal takes three to ∞.
+        let stages = |reach: f64, most: f64| (reach / MAX_STEP).ceil().clamp(1.0, most);
+        let stages = stages(shrink, 2.0).max(stages(grow, 3.0));
+        let limit = stages * MAX_STEP;
+        // Where d ≥ k is known a finite base is asked for.
+        let high = (above > limit || least.is_some()).then(|| ((limit / beta.abs()).exp2() as f32).min(f32::MAX));
+        let low = (below > limit).then(|| (-(limit / beta.abs()).min(126.0)).exp2() as f32);
+        Self { stages: stages as u8, low, high }
     }
 }
 
@@ -251,11 +266,13 @@ fn center(beta: f64) -> f32 {
 }
 
 impl Fitted {
-    fn new(beta: f64, guard: Guard) -> Self {
-        let bounded = guard == Guard::AtLeastK && beta > 0.0;
+    fn new(beta: f64, least: Option<f32>) -> Self {
+        let squarings = if beta.abs() <= MAX_STEPPED { 0 } else { (beta.abs() / MAX_POLYNOMIAL).log2().ceil() as u8 };
+        let part = beta / f64::from(1u32 << squarings);
+        let bounded = least.is_some() && beta > 0.0 && squarings == 0;
         let (origin, interval) = if beta > 0.0 { (0.5f32, (0.5, 1.0)) } else { (1.0f32, (1.0, 2.0)) };
-        let center = center(beta);
-        let Fit { constant, mut coefficients, .. } = fit::power(-beta, f64::from(center), interval, fit_target(beta));
+        let center = center(part);
+        let Fit { constant, mut coefficients, .. } = fit::power(-part, f64::from(center), interval, fit_target(beta));
         let (whole, range) = if bounded {
             // Q of 4·r: the division by powers of 4 is exact.
             let mut unit = 1.0;
@@ -266,7 +283,7 @@ impl Fitted {
             let whole = (beta + 1.0 - MAX_FRACTION).floor();
             (whole, FittedRange::Bounded { whole: whole as u8 })
         } else {
-            (0.0, FittedRange::Any(Staging::new(beta, guard)))
+            (0.0, FittedRange::Any(Staging::new(beta, least)))
         };
         let exponent = (whole - beta) / f64::from(1u32 << 23);
         let exponent_high = exponent as f32;
@@ -280,7 +297,8 @@ impl Fitted {
             constant,
             coefficients,
             range,
-            odd: is_odd(beta),
+            squarings,
+            odd: is_odd(beta) && least.is_none(),
         }
     }
 
@@ -289,14 +307,16 @@ impl Fitted {
             ..=2.0 => 3.3,
             ..=3.5 => 4.0,
             ..=4.0 => 4.5,
-            _ => 6.0,
+            // A square doubles a relative error.
+            beta if beta <= 16.0 => 1.5 * beta,
+            beta => 1.8 * beta,
         }
     }
 }
 
 impl Wide {
-    fn new(beta: f64) -> Self {
-        let odd = is_odd(beta);
+    fn new(beta: f64, at_least_k: bool) -> Self {
+        let odd = is_odd(beta) && !at_least_k;
         let beta = beta.clamp(-MAX_BETA, MAX_BETA);
         let beta_high = beta as f32;
         Self { beta_high, beta_low: (beta - f64::from(beta_high)) as f32, odd }

@@ -122,11 +122,13 @@ fn fraction(power: &Power) -> String {
         Fraction::Fitted(fitted) => {
             let how = match &fitted.range {
                 FittedRange::Bounded { whole } => format!("bounded, {whole} whole"),
-                FittedRange::Any(Staging { stages, range }) => {
-                    format!("{stages} stages{}", if range.is_some() { " within a range" } else { "" })
+                FittedRange::Any(Staging { stages, low, high }) => {
+                    format!("{stages} stages{}", if low.or(*high).is_some() { " within a range" } else { "" })
                 }
             };
-            format!("{}fitted{} ({how})", sign(fitted.beta > 0.0), if fitted.odd { " odd" } else { "" })
+            let (squared, odd) = (fitted.squarings > 0, fitted.odd);
+            let squared = if squared { " squared" } else { "" };
+            format!("{}fitted{squared}{} ({how})", sign(fitted.beta > 0.0), if odd { " odd" } else { "" })
         }
         Fraction::Wide(wide) => format!("{}wide{}", sign(wide.beta_high > 0.0), if wide.odd { " odd" } else { "" }),
     };
@@ -141,22 +143,19 @@ pub fn all_recipes() -> Vec<String> {
     let both = whole.iter().chain(&rooted);
     let mut powers: Vec<_> = both.flat_map(|name| ["d ≥ k", "any d"].map(|guard| format!("{name}, {guard}"))).collect();
     powers.extend(["+2/4, d ≥ k", "+square root, any d", "−square root after steps, d ≥ k"].map(String::from));
-    powers.extend((0..7).map(|whole| format!("+fitted (bounded, {whole} whole), d ≥ k")));
+    powers.extend((0..5).map(|whole| format!("+fitted (bounded, {whole} whole), d ≥ k")));
     for stages in ["1 stages", "2 stages", "3 stages", "3 stages within a range"] {
         powers.extend(["+fitted", "−fitted"].map(|name| format!("{name} ({stages}), any d")));
-        powers.push(format!("−fitted ({stages}), d ≥ k"));
     }
-    // Integers over 4, odd and even, with the sign of d set aside.
-    for name in ["+wide, |d|", "−wide, |d|", "+wide odd, |d|", "−wide odd, |d|", "+wide odd, d ≥ k", "−wide odd, d ≥ k"]
-    {
-        powers.push(name.into());
+    powers.extend((1..=3).map(|stages| format!("−fitted ({stages} stages within a range), d ≥ k")));
+    let held = ["+fitted squared (2 stages within a range), d ≥ k", "−fitted (2 stages within a range), any d"];
+    powers.extend(held.map(String::from));
+    for name in ["+fitted squared", "−fitted squared"] {
+        powers.extend(["any d", "d ≥ k"].map(|guard| format!("{name} (3 stages within a range), {guard}")));
+        // Integers over 4, odd and even, with the sign of d set aside.
+        powers.extend(["", " odd"].map(|odd| format!("{name}{odd} (3 stages within a range), |d|")));
     }
-    for name in ["+fitted", "+fitted odd", "−fitted", "−fitted odd"] {
-        powers.push(format!("{name} (3 stages within a range), |d|"));
-    }
-    powers.extend(
-        ["+fitted odd (bounded, 5 whole), d ≥ k", "−fitted odd (3 stages within a range), d ≥ k"].map(String::from),
-    );
+    powers.extend(["+wide, |d|", "−wide, |d|", "+wide odd, |d|", "−wide odd, |d|"].map(String::from));
     recipes.extend(powers.iter().flat_map(|power| ["unrolled", "block sums"].map(|sum| format!("{power}, {sum}"))));
     recipes
 }
