@@ -1,7 +1,10 @@
-//! What is measured: configurations, tensors, who computes, and the check of every answer. The benchmarks differ only in
-//! how they take the time.
+//! What is measured: configurations, tensors, who computes, and the check of every answer. How the time is taken is in
+//! `turns`, or left to criterion.
+
+pub mod turns;
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use lrn_jit::{Backend, LocalResponseNorm, LrnConfig};
 
@@ -111,14 +114,22 @@ pub struct Runner {
 
 impl Runner {
     /// What has to be done before each run and is not part of it.
-    pub fn prepare(&self, x: &[f32], y: &mut [f32]) {
+    fn prepare(&self, x: &[f32], y: &mut [f32]) {
         if self.in_place {
             y.copy_from_slice(x);
         }
     }
 
+    /// The time of one run.
+    pub fn time(&self, x: &[f32], y: &mut [f32]) -> Duration {
+        self.prepare(x, y);
+        let start = Instant::now();
+        self.run(x, y);
+        start.elapsed()
+    }
+
     /// Computes once, from `x` to `y`, or in place in `y`.
-    pub fn run(&self, x: &[f32], y: &mut [f32]) {
+    fn run(&self, x: &[f32], y: &mut [f32]) {
         let (x, y) = (black_box(x), black_box(y));
         match &self.layer {
             None => y.copy_from_slice(x),
