@@ -178,11 +178,21 @@ pub fn cases() -> Vec<Case> {
     let group = "Layout (size 5, beta 0.75)";
     let last = torch(5).channel_axis(-1);
     cases.push(Case::new(group, "1×55×55×96, channels last", &[1, 55, 55, 96], last).with_rivals());
-    cases.push(Case { in_place: true, ..Case::new(group, "in place", &ALEXNET, torch(5)) });
     cases.push(Case::new(group, "256×3×32×32, few channels", &[256, 3, 32, 32], torch(5)));
     cases.push(Case::new(group, "3025×96, no plane", &[3025, 96], torch(5)));
     cases.push(Case::new(group, "8×64×64×64, rows 16 KB apart", &[8, 64, 64, 64], torch(5)));
     cases.push(Case::new(group, "64×96×55×55, beyond the caches", &ALEXNET_BATCH, torch(5)));
+
+    // The first row is 96×55×55 out of place.
+    let group = "In place (size 5, beta 0.75)";
+    for shape @ [_, channels, height, width] in [ALEXNET, [1, 256, 13, 13], [1, 96, 27, 27], [1, 96, 56, 56]] {
+        let name = format!("{channels}×{height}×{width}");
+        let in_place = Case { in_place: true, ..Case::new(group, format!("{name}, in place"), &shape, torch(5)) };
+        if shape != ALEXNET {
+            cases.push(Case::new(group, name, &shape, torch(5)));
+        }
+        cases.push(in_place);
+    }
 
     let group = "Networks (their own parameters, one image)";
     let five = |alpha, k| LrnConfig::new(5).alpha(alpha).k(k);
