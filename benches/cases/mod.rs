@@ -4,9 +4,10 @@
 pub mod turns;
 
 use std::hint::black_box;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use lrn_jit::{Backend, LocalResponseNorm, LrnConfig};
+use lrn_jit::{Backend, Executor, LocalResponseNorm, LrnConfig, Serial};
 
 /// AlexNet's first normalization, of one image: 1.2 MB in, 1.2 MB out.
 pub const ALEXNET: [usize; 4] = [1, 96, 55, 55];
@@ -48,7 +49,7 @@ impl Who {
 }
 
 impl Case {
-    fn new(group: &'static str, name: impl Into<String>, shape: &[usize], config: LrnConfig) -> Self {
+    pub fn new(group: &'static str, name: impl Into<String>, shape: &[usize], config: LrnConfig) -> Self {
         Self { group, name: name.into(), shape: shape.to_vec(), config, in_place: false, rivals: false }
     }
 
@@ -81,7 +82,8 @@ impl Case {
             Who::Memcpy => None,
         };
         let layer = layer.map(|layer| layer.expect("the configuration is valid"));
-        Runner { layer, shape: self.shape.clone(), in_place: self.in_place && who == Who::Library }
+        let in_place = self.in_place && who == Who::Library;
+        Runner { layer, executor: &Serial, shape: self.shape.clone(), in_place }
     }
 
     /// Panics unless `runner` computes what it should: a compiled kernel the interpreter's bits, all others the formula.
@@ -108,11 +110,17 @@ impl Case {
 /// A layer and how it is called, or memcpy.
 pub struct Runner {
     layer: Option<LocalResponseNorm>,
+    executor: &'static dyn Executor,
     shape: Vec<usize>,
     in_place: bool,
 }
 
 impl Runner {
+    /// The same on another executor.
+    pub fn on(self, executor: &'static dyn Executor) -> Self {
+        Self { executor, ..self }
+    }
+
     /// What has to be done before each run and is not part of it.
     fn prepare(&self, x: &[f32], y: &mut [f32]) {
         if self.in_place {
@@ -131,13 +139,28 @@ impl Runner {
     /// Computes once, from `x` to `y`, or in place in `y`.
     fn run(&self, x: &[f32], y: &mut [f32]) {
         let (x, y) = (black_box(x), black_box(y));
-        match &self.layer {
-            None => y.copy_from_slice(x),
-            Some(lrn) if self.in_place => lrn.forward_in_place(y, &self.shape).unwrap(),
-            Some(lrn) => lrn.forward_into(x, &self.shape, y).unwrap(),
+        let layer = self.layer.as_ref().map(|layer| layer.with_executor(self.executor));
+        match layer {
+            None => copy(self.executor, x, y),
+            Some(layer) if self.in_place => layer.forward_in_place(y, &self.shape).unwrap(),
+            Some(layer) => layer.forward_into(x, &self.shape, y).unwrap(),
         }
         black_box(y);
     }
+}
+
+/// memcpy, cut into as many parts as there are threads.
+fn copy(executor: &dyn Executor, x: &[f32], y: &mut [f32]) {
+    let threads = executor.threads();
+    if threads == 1 {
+        return y.copy_from_slice(x);
+    }
+    let length = x.len().div_ceil(threads);
+    let parts: Vec<_> = x.chunks(length).zip(y.chunks_mut(length)).map(Mutex::new).collect();
+    executor.run(parts.len(), &|index| {
+        let (x, y) = &mut *parts[index].lock().unwrap();
+        y.copy_from_slice(x);
+    });
 }
 
 /// Activations between −100 and 100: with AlexNet's alpha of 1e-4, y/x is then about 0.8. No value is 0 or subnormal.
