@@ -95,9 +95,7 @@ impl Case {
         match who {
             Who::Memcpy => assert!(x == y),
             Who::Library => {
-                let expected = expect(Backend::Interpreter);
-                let same = expected.iter().zip(&*y).all(|(a, b)| a.to_bits() == b.to_bits());
-                assert!(same, "{}: not the interpreter's bits", self.name);
+                assert!(same_bits(&expect(Backend::Interpreter), y), "{}: not the interpreter's bits", self.name);
             }
             Who::Rival(_) => {
                 let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * a.abs();
@@ -146,6 +144,27 @@ impl Runner {
             Some(layer) => layer.forward_into(x, &self.shape, y).unwrap(),
         }
         black_box(y);
+    }
+}
+
+fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+/// Panics unless a layer of this configuration, whatever its alpha, gives the interpreter's bits.
+pub fn verify_layer(lrn: &LocalResponseNorm, config: &LrnConfig, shape: &[usize]) {
+    let interpreter = config.clone().alpha(lrn.alpha()).backend(Backend::Interpreter).build().unwrap();
+    let x = input(shape.iter().product());
+    let answer = |lrn: &LocalResponseNorm| lrn.forward(&x, shape).unwrap();
+    assert!(same_bits(&answer(&interpreter), &answer(lrn)), "{lrn} of {shape:?}: not the interpreter's bits");
+}
+
+/// Configurations equal but for alpha, so that none finds another's code.
+pub fn distinct(config: &LrnConfig) -> impl FnMut() -> LrnConfig + use<> {
+    let (config, mut count) = (config.clone(), 0.0);
+    move || {
+        count += 1.0;
+        config.clone().alpha(1e-3 + 1e-9 * count)
     }
 }
 
