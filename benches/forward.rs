@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "shared with benchmarks that use other parts")]
 mod cases;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cases::{Case, cases, input};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -22,16 +22,7 @@ fn forward(criterion: &mut Criterion) {
             let runner = case.runner(who);
             case.verify(who, &runner, x, y);
             group.bench_function(BenchmarkId::new(&case.name, who.name()), |bencher| {
-                bencher.iter_custom(|runs| {
-                    let mut time = Duration::ZERO;
-                    for _ in 0..runs {
-                        runner.prepare(x, y);
-                        let start = Instant::now();
-                        runner.run(x, y);
-                        time += start.elapsed();
-                    }
-                    time
-                });
+                bencher.iter_custom(|runs| (0..runs).map(|_| runner.time(x, y)).sum());
             });
         }
         group.finish();

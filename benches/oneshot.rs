@@ -1,9 +1,13 @@
 //! What a caller waits for who normalizes once: build and first forward together; and the first tensor of another kind,
 //! for which a built layer may have to compile another kernel, beside the second.
 
+#[allow(dead_code, reason = "shared with benchmarks that use other parts")]
+mod cases;
+
 use std::hint::black_box;
 use std::time::Duration;
 
+use cases::{distinct, input, verify_layer};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use lrn_jit::{Backend, LocalResponseNorm, LrnConfig};
 
@@ -14,28 +18,6 @@ const NARROW: [usize; 4] = [16, 3, 27, 27];
 /// Rows of one element: packed.
 const NO_PLANE: [usize; 2] = [729, 96];
 
-/// Layers equal but for alpha, so that none finds another's code.
-fn distinct(config: LrnConfig) -> impl FnMut() -> LocalResponseNorm {
-    let mut count = 0.0;
-    move || {
-        count += 1.0;
-        config.clone().alpha(1e-3 + 1e-9 * count).build().unwrap()
-    }
-}
-
-fn input(shape: &[usize]) -> Vec<f32> {
-    (0..shape.iter().product()).map(|i| (i as f32 * 0.7).sin() * 100.0).collect()
-}
-
-/// Panics unless the layer gives the interpreter's bits.
-fn verify(lrn: &LocalResponseNorm, config: &LrnConfig, shape: &[usize]) {
-    let interpreter = config.clone().alpha(lrn.alpha()).backend(Backend::Interpreter).build().unwrap();
-    let bits = |lrn: &LocalResponseNorm| -> Vec<u32> {
-        lrn.forward(&input(shape), shape).unwrap().iter().map(|y| y.to_bits()).collect()
-    };
-    assert!(bits(lrn) == bits(&interpreter), "not the interpreter's bits");
-}
-
 fn oneshot(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("oneshot");
     for (name, config) in [
@@ -43,28 +25,28 @@ fn oneshot(criterion: &mut Criterion) {
         ("size 5, beta 0.6", LrnConfig::new(5).beta(0.6)),
         ("size 64, beta 0.75", LrnConfig::new(64)),
     ] {
-        let mut next = distinct(config.clone());
-        let x = input(&SHAPE);
-        verify(&next(), &config, &SHAPE);
+        let mut next = distinct(&config);
+        let x = input(SHAPE.iter().product());
+        verify_layer(&next().build().unwrap(), &config, &SHAPE);
         let mut y = vec![0.0; x.len()];
         group.bench_function(BenchmarkId::new("build and forward 1×96×27×27", name), |bencher| {
-            bencher.iter(|| next().forward_into(black_box(&x), &SHAPE, &mut y).unwrap());
+            bencher.iter(|| next().build().unwrap().forward_into(black_box(&x), &SHAPE, &mut y).unwrap());
         });
         for backend in [Backend::Interpreter, Backend::GenericPowf] {
-            let mut next = distinct(config.clone().backend(backend));
+            let mut next = distinct(&config.clone().backend(backend));
             let id = BenchmarkId::new(format!("build and forward 1×96×27×27, {backend}"), name);
             group.bench_function(id, |bencher| {
-                bencher.iter(|| next().forward_into(black_box(&x), &SHAPE, &mut y).unwrap());
+                bencher.iter(|| next().build().unwrap().forward_into(black_box(&x), &SHAPE, &mut y).unwrap());
             });
         }
         for (variant, shape) in [("16×3×27×27", &NARROW[..]), ("729×96", &NO_PLANE[..])] {
-            let mut next = distinct(config.clone());
-            verify(&next(), &config, shape);
-            let x = input(shape);
+            let mut next = distinct(&config);
+            verify_layer(&next().build().unwrap(), &config, shape);
+            let x = input(shape.iter().product());
             let mut y = vec![0.0; x.len()];
             let mut used = |first: bool| {
-                let lrn = next();
-                lrn.forward(&input(&SHAPE), &SHAPE).unwrap();
+                let lrn = next().build().unwrap();
+                lrn.forward(&input(SHAPE.iter().product()), &SHAPE).unwrap();
                 if !first {
                     lrn.forward(&x, shape).unwrap();
                 }

@@ -1,7 +1,6 @@
 //! One table of everything, in well under a minute: the numbers that the documents quote.
 //!
-//! The contestants take turns, round after round, so that whatever disturbs the machine disturbs all alike; each keeps its
-//! fastest run. A turn begins with a run that is not timed, for the caches. Prints Markdown.
+//! The contestants take turns and keep their fastest run (`cases/turns.rs`). Prints Markdown.
 //!
 //!     cargo bench --bench summary
 
@@ -9,43 +8,20 @@
 mod cases;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
+use cases::turns::{Fastest, budget, take_turns};
 use cases::{Case, RIVALS, Runner, Who, cases, input};
 
 /// As long as rounds are begun.
-const BUDGET: Duration = Duration::from_secs(25);
-/// A turn ends after this much, or after `RUNS`.
-const TURN: Duration = Duration::from_micros(1500);
-const RUNS: usize = 4;
+const SECONDS: u64 = 25;
 
 struct Contestant {
     case: usize,
     who: Who,
     runner: Runner,
-    best: Duration,
-}
-
-impl Contestant {
-    fn turn(&mut self, x: &[f32], y: &mut [f32]) {
-        self.runner.prepare(x, y);
-        self.runner.run(x, y);
-        let turn = Instant::now();
-        for _ in 0..RUNS {
-            self.runner.prepare(x, y);
-            let start = Instant::now();
-            self.runner.run(x, y);
-            self.best = self.best.min(start.elapsed());
-            if turn.elapsed() > TURN {
-                break;
-            }
-        }
-    }
 }
 
 fn main() {
-    // Without `--bench` (as `cargo test` calls it) everything is checked and timed once.
-    let measuring = std::env::args().any(|argument| argument == "--bench");
     let cases = cases();
     let longest = cases.iter().map(Case::elements).max().unwrap_or(0);
     let (x, mut y) = (input(longest), vec![0.0; longest]);
@@ -61,31 +37,26 @@ fn main() {
             }
             let runner = case.runner(who);
             case.verify(who, &runner, &x[..length], &mut y[..length]);
-            contestants.push(Contestant { case: index, who, runner, best: Duration::MAX });
+            contestants.push(Contestant { case: index, who, runner });
         }
     }
 
-    let start = Instant::now();
-    let mut rounds = 0;
-    while rounds == 0 || (measuring && start.elapsed() < BUDGET) {
-        for contestant in &mut contestants {
-            let length = cases[contestant.case].elements();
-            contestant.turn(&x[..length], &mut y[..length]);
-        }
-        rounds += 1;
-    }
+    let Fastest { runs, rounds } = take_turns(contestants.len(), budget(SECONDS), |index| {
+        let Contestant { case, runner, .. } = &contestants[index];
+        let length = cases[*case].elements();
+        runner.time(&x[..length], &mut y[..length])
+    });
 
-    // ns per element, by size of the tensor for memcpy.
-    let per_element =
-        |contestant: &Contestant| contestant.best.as_secs_f64() * 1e9 / cases[contestant.case].elements() as f64;
-    let of = |case: usize, who: Who| {
-        contestants.iter().find(|contestant| contestant.case == case && contestant.who == who).map(per_element)
+    // ns per element of the first contestant of some kind.
+    let first = |of_kind: &dyn Fn(&Contestant) -> bool| {
+        let index = contestants.iter().position(of_kind)?;
+        Some(runs[index].as_secs_f64() * 1e9 / cases[contestants[index].case].elements() as f64)
     };
+    let of = |case: usize, who: Who| first(&|contestant| contestant.case == case && contestant.who == who);
     let memcpy = |case: usize| {
         let length = cases[case].elements();
-        let same =
-            |contestant: &&Contestant| contestant.who == Who::Memcpy && cases[contestant.case].elements() == length;
-        contestants.iter().find(same).map_or(f64::NAN, per_element)
+        let same = |contestant: &Contestant| cases[contestant.case].elements() == length;
+        first(&|contestant| contestant.who == Who::Memcpy && same(contestant)).unwrap_or(f64::NAN)
     };
     let base = of(0, Who::Library).unwrap_or(f64::NAN);
 

@@ -1,9 +1,13 @@
-//! What is measured: configurations, tensors, who computes, and the check of every answer. The benchmarks differ only in
-//! how they take the time.
+//! What is measured: configurations, tensors, who computes, and the check of every answer. How the time is taken is in
+//! `turns`, or left to criterion.
+
+pub mod turns;
 
 use std::hint::black_box;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use lrn_jit::{Backend, LocalResponseNorm, LrnConfig};
+use lrn_jit::{Backend, Executor, LocalResponseNorm, LrnConfig, Serial};
 
 /// AlexNet's first normalization, of one image: 1.2 MB in, 1.2 MB out.
 pub const ALEXNET: [usize; 4] = [1, 96, 55, 55];
@@ -45,7 +49,7 @@ impl Who {
 }
 
 impl Case {
-    fn new(group: &'static str, name: impl Into<String>, shape: &[usize], config: LrnConfig) -> Self {
+    pub fn new(group: &'static str, name: impl Into<String>, shape: &[usize], config: LrnConfig) -> Self {
         Self { group, name: name.into(), shape: shape.to_vec(), config, in_place: false, rivals: false }
     }
 
@@ -78,7 +82,8 @@ impl Case {
             Who::Memcpy => None,
         };
         let layer = layer.map(|layer| layer.expect("the configuration is valid"));
-        Runner { layer, shape: self.shape.clone(), in_place: self.in_place && who == Who::Library }
+        let in_place = self.in_place && who == Who::Library;
+        Runner { layer, executor: &Serial, shape: self.shape.clone(), in_place }
     }
 
     /// Panics unless `runner` computes what it should: a compiled kernel the interpreter's bits, all others the formula.
@@ -90,9 +95,7 @@ impl Case {
         match who {
             Who::Memcpy => assert!(x == y),
             Who::Library => {
-                let expected = expect(Backend::Interpreter);
-                let same = expected.iter().zip(&*y).all(|(a, b)| a.to_bits() == b.to_bits());
-                assert!(same, "{}: not the interpreter's bits", self.name);
+                assert!(same_bits(&expect(Backend::Interpreter), y), "{}: not the interpreter's bits", self.name);
             }
             Who::Rival(_) => {
                 let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * a.abs();
@@ -105,28 +108,78 @@ impl Case {
 /// A layer and how it is called, or memcpy.
 pub struct Runner {
     layer: Option<LocalResponseNorm>,
+    executor: &'static dyn Executor,
     shape: Vec<usize>,
     in_place: bool,
 }
 
 impl Runner {
+    /// The same on another executor.
+    pub fn on(self, executor: &'static dyn Executor) -> Self {
+        Self { executor, ..self }
+    }
+
     /// What has to be done before each run and is not part of it.
-    pub fn prepare(&self, x: &[f32], y: &mut [f32]) {
+    fn prepare(&self, x: &[f32], y: &mut [f32]) {
         if self.in_place {
             y.copy_from_slice(x);
         }
     }
 
+    /// The time of one run.
+    pub fn time(&self, x: &[f32], y: &mut [f32]) -> Duration {
+        self.prepare(x, y);
+        let start = Instant::now();
+        self.run(x, y);
+        start.elapsed()
+    }
+
     /// Computes once, from `x` to `y`, or in place in `y`.
-    pub fn run(&self, x: &[f32], y: &mut [f32]) {
+    fn run(&self, x: &[f32], y: &mut [f32]) {
         let (x, y) = (black_box(x), black_box(y));
-        match &self.layer {
-            None => y.copy_from_slice(x),
-            Some(lrn) if self.in_place => lrn.forward_in_place(y, &self.shape).unwrap(),
-            Some(lrn) => lrn.forward_into(x, &self.shape, y).unwrap(),
+        let layer = self.layer.as_ref().map(|layer| layer.with_executor(self.executor));
+        match layer {
+            None => copy(self.executor, x, y),
+            Some(layer) if self.in_place => layer.forward_in_place(y, &self.shape).unwrap(),
+            Some(layer) => layer.forward_into(x, &self.shape, y).unwrap(),
         }
         black_box(y);
     }
+}
+
+fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+/// Panics unless a layer of this configuration, whatever its alpha, gives the interpreter's bits.
+pub fn verify_layer(lrn: &LocalResponseNorm, config: &LrnConfig, shape: &[usize]) {
+    let interpreter = config.clone().alpha(lrn.alpha()).backend(Backend::Interpreter).build().unwrap();
+    let x = input(shape.iter().product());
+    let answer = |lrn: &LocalResponseNorm| lrn.forward(&x, shape).unwrap();
+    assert!(same_bits(&answer(&interpreter), &answer(lrn)), "{lrn} of {shape:?}: not the interpreter's bits");
+}
+
+/// Configurations equal but for alpha, so that none finds another's code.
+pub fn distinct(config: &LrnConfig) -> impl FnMut() -> LrnConfig + use<> {
+    let (config, mut count) = (config.clone(), 0.0);
+    move || {
+        count += 1.0;
+        config.clone().alpha(1e-3 + 1e-9 * count)
+    }
+}
+
+/// memcpy, cut into as many parts as there are threads.
+fn copy(executor: &dyn Executor, x: &[f32], y: &mut [f32]) {
+    let threads = executor.threads();
+    if threads == 1 {
+        return y.copy_from_slice(x);
+    }
+    let length = x.len().div_ceil(threads);
+    let parts: Vec<_> = x.chunks(length).zip(y.chunks_mut(length)).map(Mutex::new).collect();
+    executor.run(parts.len(), &|index| {
+        let (x, y) = &mut *parts[index].lock().unwrap();
+        y.copy_from_slice(x);
+    });
 }
 
 /// Activations between −100 and 100: with AlexNet's alpha of 1e-4, y/x is then about 0.8. No value is 0 or subnormal.
@@ -170,11 +223,21 @@ pub fn cases() -> Vec<Case> {
     let group = "Layout (size 5, beta 0.75)";
     let last = torch(5).channel_axis(-1);
     cases.push(Case::new(group, "1×55×55×96, channels last", &[1, 55, 55, 96], last).with_rivals());
-    cases.push(Case { in_place: true, ..Case::new(group, "in place", &ALEXNET, torch(5)) });
     cases.push(Case::new(group, "256×3×32×32, few channels", &[256, 3, 32, 32], torch(5)));
     cases.push(Case::new(group, "3025×96, no plane", &[3025, 96], torch(5)));
     cases.push(Case::new(group, "8×64×64×64, rows 16 KB apart", &[8, 64, 64, 64], torch(5)));
     cases.push(Case::new(group, "64×96×55×55, beyond the caches", &ALEXNET_BATCH, torch(5)));
+
+    // The first row is 96×55×55 out of place.
+    let group = "In place (size 5, beta 0.75)";
+    for shape @ [_, channels, height, width] in [ALEXNET, [1, 256, 13, 13], [1, 96, 27, 27], [1, 96, 56, 56]] {
+        let name = format!("{channels}×{height}×{width}");
+        let in_place = Case { in_place: true, ..Case::new(group, format!("{name}, in place"), &shape, torch(5)) };
+        if shape != ALEXNET {
+            cases.push(Case::new(group, name, &shape, torch(5)));
+        }
+        cases.push(in_place);
+    }
 
     let group = "Networks (their own parameters, one image)";
     let five = |alpha, k| LrnConfig::new(5).alpha(alpha).k(k);
