@@ -109,6 +109,20 @@ impl Plan {
         }
     }
 
+    /// The plan that gives the same bits where there are two channels, if its window is smaller: taps further away than one
+    /// channel are zeros, and a sum of two squares has no order.
+    pub(crate) fn of_two_channels(&self) -> Option<Self> {
+        let Self { before, after, boundary: Boundary::Zero, formula } = self else { return None };
+        let Formula::Normalize { summation: Summation::Unrolled { .. }, a, k, power } = formula else { return None };
+        if *before <= 1 && *after <= 1 {
+            return None;
+        }
+        let (before, after) = ((*before).min(1), (*after).min(1));
+        let summation = Summation::Unrolled { taps: before + 1 + after };
+        let formula = Formula::Normalize { summation, a: *a, k: *k, power: power.clone() };
+        Some(Self { before, after, boundary: Boundary::Zero, formula })
+    }
+
     /// How many instructions an element takes, roughly.
     pub(crate) fn effort(&self) -> Effort {
         let Formula::Normalize { power, .. } = &self.formula else { return Effort::Short };

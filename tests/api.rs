@@ -264,7 +264,7 @@ fn huge_windows() {
                     assert!((f64::from(y) - expected).abs() <= 2e-6 * expected.abs(), "{y} for {expected}");
                 }
                 let interpreter = config.backend(Backend::Interpreter).build().unwrap();
-                assert_eq!(bits(&y), bits(&interpreter.forward(&x, &shape).unwrap()));
+                assert_eq!(bits(&y), bits(&interpreter.forward(&x, &shape).unwrap()), "{boundary:?} {shape:?}");
             }
         }
     }

@@ -33,6 +33,15 @@ pub(crate) fn block_channels(plan: &Plan) -> usize {
     }
 }
 
+/// The most channels of a block, for planes that a cache near the core holds: there more rows at once cost nothing, and what a
+/// block and its call cost is shared by more channels.
+pub(crate) fn most_block_channels(plan: &Plan) -> usize {
+    match plan.effort() {
+        Effort::Short => 16,
+        Effort::Long | Effort::Longest => block_channels(plan),
+    }
+}
+
 /// Input rows of the kernel: the block's channels and the taps around them.
 pub(crate) fn input_rows(plan: &Plan, channels: usize) -> usize {
     plan.before + channels + plan.after

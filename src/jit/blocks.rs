@@ -3,22 +3,28 @@
 //! * Out of place a block is swept over the whole plane before the next one: few long sequential streams are what memory
 //!   likes best. The last block of channels overlaps the one before it and writes the same bits again.
 //! * In place a block overwrites rows that the next one needs as taps (and, if it is the last and overlaps, as channels).
-//!   Those rows are kept in a scratch first. Stretches come outermost, so that the scratch is some rows of one stretch.
+//!   Those rows are kept in a scratch first. Stretches come outermost, so that the scratch is some rows of one stretch. The last
+//!   vector of a stretch may overlap the one before it, and would read what was written: a block computes it first, aside.
 //! * Tensors beyond the caches have kernels of their own ([`Traffic`]).
 //! * Taps beyond the edges read a row of zeros, or the rows at the other end of the ring.
-//! * Rows that lie a multiple of 4 KB apart share one set of a first-level cache, which holds eight or twelve of them: blocks
-//!   of four channels fit.
+//! * Rows that lie about a multiple of 4 KB apart share a set of a first-level cache, which holds eight or twelve of them: such
+//!   planes have blocks of four channels.
 
-use std::ops::Range;
-
-use super::drive::{Plane, REST, SAME_SET, SWEEP, Scratch, ZEROS, stretches};
+use super::drive::{Plane, REST, SWEEP, Scratch, ZEROS, stretches};
 use super::kernel::CompiledKernel;
 use super::{FEW, JitEngine, Size};
 use crate::codegen::Traffic;
-use crate::codegen::block::{block_channels, input_rows};
+use crate::codegen::block::{block_channels, input_rows, most_block_channels};
+use crate::config::Boundary;
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
+/// Elements of a plane that a second-level cache holds, in and out.
+const NEAR: usize = 1 << 17;
+/// f32 of a cache line.
+const LINE: usize = 16;
+/// Sets of a first-level cache: addresses of 4 KB repeat in it.
+const SETS: usize = 64;
+/// Lines of a set.
+const WAYS: usize = 8;
 
 /// A kernel, and the channels that it computes.
 struct Block<'a> {
@@ -45,7 +51,6 @@ impl JitEngine {
 
     /// The blocks that cover a plane's channels, in order. The last may overlap the one before it.
     fn blocks_for(&self, plane: &Plane) -> Vec<Block<'_>> {
-        let whole = block_channels(&self.plan);
         let traffic = if !plane.beyond || plane.in_place {
             Traffic::Cached
         } else if self.on_lines(plane) {
@@ -53,16 +58,14 @@ impl JitEngine {
         } else {
             Traffic::Beyond
         };
-        let same_set = plane.input.stride.is_multiple_of(SAME_SET);
+        let largest = self.largest_block(plane);
         let mut blocks = vec![];
         let mut done = 0;
         while done < plane.channels {
-            let left = plane.channels - done;
-            let size = match plane.channels {
-                ..FEW => Size::One,
-                _ if left == 1 => Size::One,
-                _ if left <= FEW || plane.channels < whole || same_set => Size::Few,
-                _ => Size::Whole,
+            let size = match plane.channels - done {
+                1 => Size::One,
+                ..=FEW => largest.min(Size::Few),
+                _ => largest,
             };
             let (kernel, channels) = self.block(size, traffic);
             blocks.push(Block { kernel, channels, first: done.min(plane.channels.saturating_sub(channels)) });
@@ -71,12 +74,38 @@ impl JitEngine {
         blocks
     }
 
+    /// The largest block that a plane is worth.
+    fn largest_block(&self, plane: &Plane) -> Size {
+        let (whole, most) = (block_channels(&self.plan), most_block_channels(&self.plan));
+        let near = plane.in_place || plane.channels.saturating_mul(plane.width) <= NEAR;
+        if plane.channels < FEW {
+            Size::One
+        } else if near && !plane.beyond && plane.channels >= most && self.in_one_set(plane, most) <= WAYS {
+            Size::Most
+        } else if plane.channels >= whole && self.in_one_set(plane, whole) <= WAYS {
+            Size::Whole
+        } else {
+            Size::Few
+        }
+    }
+
+    /// How many rows of a block lie in one set of a first-level cache, where most do.
+    fn in_one_set(&self, plane: &Plane, channels: usize) -> usize {
+        let line = |start: usize, stride: usize, row: usize| (start / size_of::<f32>() + row * stride) / LINE % SETS;
+        let &Plane { input, output, in_place, .. } = plane;
+        let mut rows = [0; SETS];
+        (0..input_rows(&self.plan, channels)).for_each(|row| rows[line(input.start.addr(), input.stride, row)] += 1);
+        if !in_place {
+            (0..channels).for_each(|row| rows[line(output.start.addr(), output.stride, row)] += 1);
+        }
+        rows.into_iter().max().unwrap_or(0)
+    }
+
     /// Whether every row of the output begins on a cache line and holds a whole number of vectors.
     fn on_lines(&self, plane: &Plane) -> bool {
-        let line = LINE / size_of::<f32>();
-        plane.output.start.addr().is_multiple_of(LINE)
-            && plane.output.stride.is_multiple_of(line)
-            && plane.width.is_multiple_of(line)
+        plane.output.start.addr().is_multiple_of(LINE * size_of::<f32>())
+            && plane.output.stride.is_multiple_of(LINE)
+            && plane.width.is_multiple_of(LINE)
             && SWEEP.is_multiple_of(self.lanes())
     }
 
@@ -86,12 +115,9 @@ impl JitEngine {
     unsafe fn blocks(&self, blocks: &[Block<'_>], plane: Plane, scratch: &mut Scratch) {
         for block in blocks {
             for columns in stretches(plane.width, SWEEP) {
-                let source = |channel: usize| {
-                    // SAFETY: a channel's row, from a column of the plane on.
-                    unsafe { plane.input.start.add(channel * plane.input.stride + columns.start) }
-                };
-                // SAFETY: passed on.
-                unsafe { self.run_block(block, columns.clone(), plane, source, scratch) };
+                self.name_rows(block, &plane, columns.start, scratch);
+                // SAFETY: rows of the plane, from a column on.
+                unsafe { block.kernel.call(&scratch.rows, columns.len()) };
             }
         }
     }
@@ -100,64 +126,118 @@ impl JitEngine {
     ///
     /// As [`plane`](Self::plane), in place.
     unsafe fn blocks_in_place(&self, blocks: &[Block<'_>], plane: Plane, scratch: &mut Scratch) {
-        let Plane { input, channels, .. } = plane;
-        for columns in stretches(plane.width, SWEEP) {
+        let Plane { input, channels, width, .. } = plane;
+        for columns in stretches(width, SWEEP) {
             let span = columns.len();
             let [mut kept, mut next] = std::mem::take(&mut scratch.kept);
-            let (mut kept_first, mut done) = (0, 0);
+            // The channels that were kept.
+            let mut held = 0..0;
             for (index, block) in blocks.iter().enumerate() {
                 let end = (block.first + block.channels).min(channels);
-                // SAFETY: a channel's row, from a column of the plane on.
-                let row = |channel: usize| unsafe { input.start.add(channel * input.stride + columns.start) };
-                let source = |channel: usize| match channel.checked_sub(kept_first) {
-                    Some(place) if channel < done => kept[place * span..].as_ptr(),
-                    _ => row(channel),
-                };
+                let kept_row = |channel: usize| kept[(channel - held.start) * span..].as_ptr();
                 next.clear();
                 // What the next block reads of the rows that are overwritten by then.
                 let next_first = blocks.get(index + 1).map_or(end, |next| next.first.saturating_sub(self.plan.before));
                 for channel in next_first..end {
+                    let row = if held.contains(&channel) {
+                        kept_row(channel)
+                    } else {
+                        input.start.wrapping_add(channel * input.stride + columns.start)
+                    };
                     // SAFETY: kept rows hold `span` elements, and so do the plane's from its columns on.
-                    next.extend_from_slice(unsafe { std::slice::from_raw_parts(source(channel), span) });
+                    next.extend_from_slice(unsafe { std::slice::from_raw_parts(row, span) });
                 }
-                // SAFETY: passed on; no row is read where it was overwritten.
-                unsafe { self.run_block(block, columns.clone(), plane, source, scratch) };
+                self.name_rows(block, &plane, columns.start, scratch);
+                let first_row = block.first.saturating_sub(self.plan.before);
+                for channel in held.start.max(first_row)..held.end {
+                    scratch.rows[channel + self.plan.before - block.first] = kept_row(channel).cast();
+                }
+                // SAFETY: no row is read where it was overwritten.
+                unsafe { self.call_in_place(block, span, channels, scratch) };
                 std::mem::swap(&mut kept, &mut next);
-                (kept_first, done) = (next_first, end);
+                held = next_first..end;
             }
             scratch.kept = [kept, next];
         }
     }
 
-    /// Runs a block over some columns; `source` gives a channel's row.
+    /// Calls a block's kernel on the rows of the scratch, which are written where they are read. What of them is no whole vector
+    /// is computed first, aside: a vector that overlaps the one before it, and the same bits where it does.
     ///
     /// # Safety
     ///
-    /// As [`plane`](Self::plane); rows of `source` are readable over the columns.
-    unsafe fn run_block(
-        &self,
-        &Block { kernel, first, channels: block }: &Block<'_>,
-        columns: Range<usize>,
-        Plane { output, channels, .. }: Plane,
-        source: impl Fn(usize) -> *const f32,
-        scratch: &mut Scratch,
-    ) {
-        scratch.rows.clear();
-        for row in 0..input_rows(&self.plan, block) {
-            let start = self.plan.tap(first + row, channels).map_or(ZEROS.as_ptr(), &source);
-            scratch.rows.push(start.cast());
+    /// The rows are the block's and hold `span` elements, a vector at least.
+    unsafe fn call_in_place(&self, block: &Block<'_>, span: usize, channels: usize, scratch: &mut Scratch) {
+        let lanes = self.lanes();
+        let rest = span % lanes;
+        let inputs = input_rows(&self.plan, block.channels);
+        if rest > 0 {
+            let Scratch { rows, last_rows, aside, .. } = scratch;
+            aside.resize(block.channels * lanes, 0.0);
+            last_rows.clear();
+            last_rows.extend(rows[..inputs].iter().map(|row| row.wrapping_add((span - lanes) * size_of::<f32>())));
+            let results = aside.as_mut_ptr();
+            last_rows
+                .extend((0..block.channels).map(|row| results.wrapping_add(row * lanes).cast_const().cast::<u8>()));
+            // SAFETY: the last vector of every row (one of zeros is longer than any stretch), and room for as many.
+            unsafe { block.kernel.call(last_rows, lanes) };
         }
-        for row in first..first + block {
-            let target = if row < channels {
-                // SAFETY: a channel's row, from a column of the plane on.
-                unsafe { output.start.add(row * output.stride + columns.start) }
-            } else {
-                scratch.spare.resize(SWEEP + REST, 0.0);
-                scratch.spare.as_mut_ptr()
-            };
-            scratch.rows.push(target.cast_const().cast());
+        // SAFETY: whole vectors.
+        unsafe { block.kernel.call(&scratch.rows, span - rest) };
+        if rest > 0 {
+            let outputs = &scratch.rows[inputs..][..block.channels.min(channels)];
+            for (row, last) in outputs.iter().zip(scratch.aside.chunks_exact(lanes)) {
+                let row = row.cast::<f32>().cast_mut();
+                // SAFETY: the last vector of a row.
+                unsafe { copy_vector(last.as_ptr(), row.add(span - lanes), lanes) };
+            }
         }
-        // SAFETY: every row is valid over the columns: zeros and spare rows hold the longest stretch.
-        unsafe { kernel.call(&scratch.rows, columns.len()) };
+    }
+
+    /// Puts the addresses of a block's rows, from a column of the plane on, into the scratch.
+    fn name_rows(&self, block: &Block<'_>, plane: &Plane, column: usize, scratch: &mut Scratch) {
+        let &Plane { input, output, channels, .. } = plane;
+        let Scratch { rows, spare, .. } = scratch;
+        rows.clear();
+        let taps = block.first..block.first + input_rows(&self.plan, block.channels);
+        let row = |channel: usize| input.start.wrapping_add(channel * input.stride + column).cast();
+        let before = self.plan.before;
+        match self.plan.boundary {
+            Boundary::Zero => {
+                // Taps before the first channel, taps that are channels, taps behind the last one.
+                let first = before.clamp(taps.start, taps.end);
+                let last = (before + channels).clamp(first, taps.end);
+                rows.extend((taps.start..first).map(|_| ZEROS.as_ptr().cast::<u8>()));
+                rows.extend((first..last).map(|tap| row(tap - before)));
+                rows.extend((last..taps.end).map(|_| ZEROS.as_ptr().cast::<u8>()));
+            }
+            Boundary::Wrap => {
+                rows.extend(taps.map(|tap| self.plan.tap(tap, channels).map_or(ZEROS.as_ptr().cast(), row)));
+            }
+        }
+        let own = block.first..(block.first + block.channels).min(channels);
+        let others = block.channels - own.len();
+        let target = |channel: usize| output.start.wrapping_add(channel * output.stride + column);
+        rows.extend(own.map(|channel| target(channel).cast_const().cast::<u8>()));
+        if others > 0 {
+            spare.resize(SWEEP + REST, 0.0);
+            rows.extend((0..others).map(|_| spare.as_mut_ptr().cast_const().cast::<u8>()));
+        }
+    }
+}
+
+/// Copies 4, 8 or 16 f32.
+///
+/// # Safety
+///
+/// Both are valid for as many and do not overlap.
+unsafe fn copy_vector(from: *const f32, to: *mut f32, lanes: usize) {
+    // SAFETY: passed on. A known length is copied without a call.
+    unsafe {
+        match lanes {
+            16 => to.copy_from_nonoverlapping(from, 16),
+            8 => to.copy_from_nonoverlapping(from, 8),
+            _ => to.copy_from_nonoverlapping(from, lanes),
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A *plane* is the same stretch of every channel's row. Planes are worked on where they lie ([`blocks`](super::blocks), or
 //! [`long_windows`](super::long_windows)), at least a vector wide: the last vector of a stretch may overlap the one before it
-//! and write the same bits again. In place it must not, since it would read what was written: it is computed from a copy.
+//! and write the same bits again. In place it must not, since it would read what was written: it is computed aside.
 //!
 //! What is left (stretches shorter than a vector, rings in place) is packed into the rows of a small scratch tile, worked on
 //! there and unpacked. Tensors whose `inner` is less than a vector have vectors
@@ -24,8 +24,10 @@ pub(super) const REST: usize = 16;
 pub(super) static ZEROS: [f32; SWEEP + REST] = [0.0; SWEEP + REST];
 /// Elements of a tensor that most last-level caches do not hold beside its output.
 const BEYOND: usize = 1 << 22;
-/// Vectors of the shortest row that is worked on as a row, out of place and in place (where its last vector costs more).
-const SHORT_ROWS: (usize, usize) = (6, 13);
+/// Vectors of the shortest row that is worked on as a row.
+const SHORT_ROWS: usize = 3;
+/// Vectors of the longest row of which a copy is made in place: computing its last vector aside costs more.
+const COPIED_ROWS: usize = 8;
 /// The longest slab, in f32, whose squares a second-level cache holds.
 const LONGEST_SLAB: usize = 1 << 17;
 /// f32 of a packed tile: with its result, some of a second-level cache.
@@ -62,18 +64,28 @@ pub(super) struct Scratch {
     pub(super) schedule: Option<Schedule>,
     /// Rows of channels that were overwritten, and those that the next block will need of them.
     pub(super) kept: [Vec<f32>; 2],
+    /// The last vector of every row of a block in place, and its results.
+    pub(super) last_rows: Vec<*const u8>,
+    pub(super) aside: Vec<f32>,
+    /// A plane that is computed in place.
+    copy: Vec<f32>,
     /// The last vector of every channel of a plane.
-    last: Vec<f32>,
+    pub(super) last: Vec<f32>,
 }
 
 impl JitEngine {
     /// Computes a part of a tensor.
     pub(crate) fn run(&self, part: &mut Part<'_, f32>) {
         let geometry = part.geometry();
+        if geometry.channels == 2
+            && let Some(engine) = self.of_two_channels()
+        {
+            return engine.run(part);
+        }
         let positions = part.positions();
         let mut scratch = Scratch::default();
         let (input, output, in_place) = part.pointers();
-        if geometry.channels > 1 && geometry.inner < self.shortest_row(geometry, in_place) {
+        if geometry.channels > 1 && geometry.inner < self.shortest_row(geometry) {
             return self.slabs(part, &mut scratch);
         }
         let ring = matches!(self.plan.boundary, Boundary::Wrap) && self.accumulate.is_none();
@@ -95,8 +107,9 @@ impl JitEngine {
                     let input = Rows { start: input.add(first), stride: geometry.inner };
                     let output = Rows { start: output.add(first), stride: geometry.inner };
                     let plane = Plane { input, output, channels: geometry.channels, width, in_place, beyond };
-                    if in_place && !width.is_multiple_of(self.lanes()) {
-                        self.plane_in_place(plane, &mut scratch);
+                    let slab = width == geometry.inner && geometry.channels * width <= LONGEST_SLAB;
+                    if in_place && slab && width < COPIED_ROWS * self.lanes() && self.accumulate.is_none() {
+                        self.copied_plane(plane, &mut scratch);
                     } else {
                         self.plane(plane, &mut scratch);
                     }
@@ -111,43 +124,31 @@ impl JitEngine {
 
     /// The shortest rows that are worked on as rows. Shorter ones are better off with vectors along the whole slab: there is
     /// less of a last vector, and one call serves many slabs.
-    fn shortest_row(&self, geometry: Geometry, in_place: bool) -> usize {
+    fn shortest_row(&self, geometry: Geometry) -> usize {
         let long = geometry.channels.saturating_mul(geometry.inner) > LONGEST_SLAB || self.accumulate.is_some();
-        let vectors = match in_place {
+        match geometry.channels {
+            _ if long => self.lanes(),
             // A block of one channel is slow: one chain of instructions at a time.
-            _ if geometry.channels < FEW => return if long { self.lanes() } else { usize::MAX },
-            true => SHORT_ROWS.1,
-            false => SHORT_ROWS.0,
-        };
-        if long { self.lanes() } else { vectors * self.lanes() }
+            ..FEW => usize::MAX,
+            _ => SHORT_ROWS * self.lanes(),
+        }
     }
 
-    /// Computes a plane in place that is no whole number of vectors: its last vector, which overlaps the one before it, from a
-    /// copy made before.
+    /// Computes a plane of short rows in place, from a copy.
     ///
     /// # Safety
     ///
-    /// As [`plane`](Self::plane), but for the whole number.
-    unsafe fn plane_in_place(&self, plane: Plane, scratch: &mut Scratch) {
-        let Plane { input, output, channels, width, .. } = plane;
-        let lanes = self.lanes();
-        let whole = width / lanes * lanes;
-        let mut last = std::mem::take(&mut scratch.last);
-        last.clear();
-        for channel in 0..channels {
-            // SAFETY: a channel's last vector.
-            let row =
-                unsafe { std::slice::from_raw_parts(input.start.add(channel * input.stride + width - lanes), lanes) };
-            last.extend_from_slice(row);
-        }
-        // SAFETY: the plane's whole vectors; then the copy, and where it came from, which are two.
+    /// As [`plane`](Self::plane); the rows are neighbours.
+    unsafe fn copied_plane(&self, plane: Plane, scratch: &mut Scratch) {
+        let mut copy = std::mem::take(&mut scratch.copy);
+        copy.clear();
+        // SAFETY: the plane's rows, one behind the other. The copy is other memory than the output.
         unsafe {
-            self.plane(Plane { width: whole, ..plane }, scratch);
-            let input = Rows { start: last.as_ptr(), stride: lanes };
-            let output = Rows { start: output.start.add(width - lanes), ..output };
-            self.plane(Plane { input, output, channels, width: lanes, in_place: false, beyond: false }, scratch);
+            copy.extend_from_slice(std::slice::from_raw_parts(plane.input.start, plane.channels * plane.width));
+            let input = Rows { start: copy.as_ptr(), stride: plane.width };
+            self.plane(Plane { input, in_place: false, ..plane }, scratch);
         }
-        scratch.last = last;
+        scratch.copy = copy;
     }
 
     /// Computes columns by way of a packed copy.
@@ -180,12 +181,15 @@ impl JitEngine {
     /// # Safety
     ///
     /// The rows of input and output are readable and writable over `width` elements. They do not overlap one another; or they
-    /// are the same, `in_place` says so, and `width` is a whole number of vectors.
+    /// are the same, and `in_place` says so.
     unsafe fn plane(&self, plane: Plane, scratch: &mut Scratch) {
         debug_assert!(plane.width >= self.lanes());
         // SAFETY: passed on.
         unsafe {
             match &self.accumulate {
+                Some(accumulate) if plane.in_place && !plane.width.is_multiple_of(self.lanes()) => {
+                    self.cumulative_plane_in_place(accumulate, plane, scratch);
+                }
                 Some(accumulate) => self.cumulative_plane(accumulate, plane, scratch),
                 None => self.block_plane(plane, scratch),
             }

@@ -6,7 +6,7 @@
 use std::ptr;
 
 use super::JitEngine;
-use super::drive::{Plane, REST, SWEEP, Scratch, ZEROS, stretches};
+use super::drive::{Plane, REST, Rows, SWEEP, Scratch, ZEROS, stretches};
 use super::kernel::CompiledKernel;
 use crate::arithmetic::cumulative::{Step, schedule};
 use crate::codegen::clif_lanes::Slot;
@@ -61,5 +61,42 @@ impl JitEngine {
                 unsafe { kernel.call(rows, columns.len()) };
             }
         }
+    }
+
+    /// Computes a plane in place that is no whole number of vectors: its last vector, which overlaps the one before it, from a
+    /// copy made before.
+    ///
+    /// # Safety
+    ///
+    /// As [`plane`](Self::plane).
+    pub(super) unsafe fn cumulative_plane_in_place(
+        &self,
+        accumulate: &CompiledKernel,
+        plane: Plane,
+        scratch: &mut Scratch,
+    ) {
+        let Plane { input, output, channels, width, .. } = plane;
+        let lanes = self.lanes();
+        let whole = width / lanes * lanes;
+        let mut last = std::mem::take(&mut scratch.last);
+        last.clear();
+        for channel in 0..channels {
+            // SAFETY: a channel's last vector.
+            let row =
+                unsafe { std::slice::from_raw_parts(input.start.add(channel * input.stride + width - lanes), lanes) };
+            last.extend_from_slice(row);
+        }
+        // SAFETY: the plane's whole vectors; then the copy, and where it came from, which are two.
+        unsafe {
+            self.cumulative_plane(accumulate, Plane { width: whole, ..plane }, scratch);
+            let input = Rows { start: last.as_ptr(), stride: lanes };
+            let output = Rows { start: output.start.add(width - lanes), ..output };
+            self.cumulative_plane(
+                accumulate,
+                Plane { input, output, channels, width: lanes, in_place: false, beyond: false },
+                scratch,
+            );
+        }
+        scratch.last = last;
     }
 }

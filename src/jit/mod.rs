@@ -25,7 +25,7 @@ mod squares;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
-use crate::codegen::block::block_channels;
+use crate::codegen::block::{block_channels, most_block_channels};
 use crate::codegen::{self, Kernel, Traffic, listing};
 use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
@@ -44,8 +44,10 @@ pub struct JitEngine {
     accumulate: Option<CompiledKernel>,
     /// For slabs whose channels lie along the vectors. Compiled on first use.
     channels_last: OnceLock<Result<CompiledKernel, CompileError>>,
+    /// Of the plan for two channels. Made on first use.
+    two_channels: OnceLock<Option<Box<JitEngine>>>,
     /// By [`Size`] and [`Traffic`]; that of whole blocks in the caches is `main`. Compiled on first use.
-    blocks: [[OnceLock<Result<CompiledKernel, CompileError>>; 3]; 3],
+    blocks: [[OnceLock<Result<CompiledKernel, CompileError>>; 3]; 4],
 }
 
 /// What code depends on: floats by their bits.
@@ -95,7 +97,8 @@ impl JitEngine {
         let cumulative = plan.is_cumulative();
         let main = CompiledKernel::new(&plan, main_kernel(&plan), vectors)?;
         let accumulate = cumulative.then(|| CompiledKernel::new(&plan, Kernel::Accumulate, vectors)).transpose()?;
-        Ok(Self { plan, vectors, main, accumulate, channels_last: OnceLock::new(), blocks: Default::default() })
+        let (channels_last, two_channels) = Default::default();
+        Ok(Self { plan, vectors, main, accumulate, channels_last, two_channels, blocks: Default::default() })
     }
 
     /// f32 of the widest vector of the kernels.
@@ -127,10 +130,17 @@ impl JitEngine {
         self.channels_last.get_or_init(compile).as_ref().ok()
     }
 
+    /// The engine for tensors of two channels, where another is faster and can be had.
+    fn of_two_channels(&self) -> Option<&Self> {
+        let make = || Self::new(Arc::new(self.plan.of_two_channels()?), self.vectors).ok().map(Box::new);
+        self.two_channels.get_or_init(make).as_deref()
+    }
+
     /// The kernel for blocks of `size`, and the channels of a block. Where it cannot be had, the one that `build()` compiled.
     fn block(&self, size: Size, traffic: Traffic) -> (&CompiledKernel, usize) {
         let whole = block_channels(&self.plan);
         let channels = match size {
+            Size::Most => most_block_channels(&self.plan),
             Size::Whole => whole,
             Size::Few => FEW.min(whole),
             Size::One => 1,
@@ -147,14 +157,16 @@ impl JitEngine {
 }
 
 /// How many channels a block has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Size {
-    /// As many as the plan's block has.
-    Whole,
-    /// Four: where rows share a set of the cache, or the tensor has few channels.
-    Few,
     /// One: where the tensor has very few.
     One,
+    /// Four: where rows share a set of the cache, or the tensor has few channels.
+    Few,
+    /// As many as the plan's block has.
+    Whole,
+    /// As many as pay where a cache near the core holds the planes.
+    Most,
 }
 
 /// Channels of a [`Size::Few`] block.
@@ -255,7 +267,9 @@ mod tests {
         let mut all: Vec<Kernel> = kernels(plan).map(|(_, kernel)| kernel).collect();
         if !plan.is_cumulative() {
             let traffic = [Traffic::Cached, Traffic::Beyond, Traffic::Past];
-            all.extend([1, FEW].map(|channels| Kernel::Block { channels, traffic: traffic[0] }));
+            all.extend(
+                [1, FEW, most_block_channels(plan)].map(|channels| Kernel::Block { channels, traffic: traffic[0] }),
+            );
             all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic }));
             if matches!(plan.formula, Formula::Normalize { .. }) {
                 all.push(Kernel::ChannelsLast);

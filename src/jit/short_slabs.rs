@@ -1,11 +1,13 @@
 //! Drives the channels-last kernel over slabs of less than a vector, or of a vector and a bit: many at once.
 //!
 //! ```text
-//! x     | 0 0 a b c 0 0 | 0 0 d e f 0 0 | …       size 5, three channels; likewise the squares, and y
+//! x, and y  a b c 0 0 | d e f 0 0 | …             size 5, three channels
+//! squares   0 0 | a² b² c² 0 0 | d² e² f² 0 0 | …
 //! ```
 //!
 //! Slabs are spread into one long row with room for the taps beyond their edges, so that a vector may cross from one slab into the
-//! next: what it computes in between is not collected. All is in a scratch, which makes this work in place too.
+//! next: what it computes in between is not collected. Zeros behind one slab are those before the next; a ring has its own on both
+//! sides. All is in a scratch, which makes this work in place too.
 
 use std::ops::Range;
 use std::ptr;
@@ -27,9 +29,18 @@ impl JitEngine {
     /// Whether slabs are better spread into long rows than taken one by one, the last vector of each overlapping.
     pub(super) fn spreads(&self, Geometry { channels, inner, .. }: Geometry) -> bool {
         let slab = channels * inner;
-        let padded = slab + (self.plan.before + self.plan.after) * inner;
+        let padded = slab + self.gap() * inner;
         let one_by_one = slab.div_ceil(self.lanes()) * self.lanes();
         slab < self.lanes() || (padded as f64) + COPIES * (slab as f64) < one_by_one as f64
+    }
+
+    /// Taps between two slabs.
+    fn gap(&self) -> usize {
+        let (before, after) = (self.plan.before, self.plan.after);
+        match self.plan.boundary {
+            Boundary::Zero => before.max(after),
+            Boundary::Wrap => before + after,
+        }
     }
 
     /// Computes whole slabs.
@@ -43,7 +54,7 @@ impl JitEngine {
         let Geometry { channels, inner, .. } = part.geometry();
         let (before, after) = (self.plan.before * inner, self.plan.after * inner);
         let slab = channels * inner;
-        let padded = before + slab + after;
+        let padded = slab + self.gap() * inner;
         let group = (ROW / Squares::levels(&self.plan) / padded).clamp(1, slabs.len());
         let length = (group * padded).max(self.lanes());
         let (mut x, mut y) = (vec![0.0f32; length], vec![0.0f32; length]);
@@ -52,11 +63,10 @@ impl JitEngine {
         for start in slabs.clone().step_by(group) {
             let count = group.min(slabs.end - start);
             // SAFETY: the slabs lie within the tensor, and their positions are this part's alone; the row holds them.
-            unsafe { copy_slabs(slab, count, (input.add(start * slab), slab), (x[before..].as_mut_ptr(), padded)) };
+            unsafe { copy_slabs(slab, count, (input.add(start * slab), slab), (x.as_mut_ptr(), padded)) };
             squares.square(before, &x);
             if self.plan.boundary == Boundary::Wrap {
-                let rings = squares.squares()[before..].chunks_exact_mut(padded);
-                // The room of a slab begins `before` ahead of it, as it does in x.
+                let rings = squares.squares().chunks_exact_mut(padded).take(count);
                 rings.for_each(|squares| self.wrap(squares, channels, inner));
             }
             squares.sum_up(before + length + after);
@@ -67,7 +77,7 @@ impl JitEngine {
             // SAFETY: one slab of `length`; its last tap is the last of the squares. y is another row than x.
             unsafe { kernel.call(&scratch.rows, length) };
             // SAFETY: as before.
-            unsafe { copy_slabs(slab, count, (y[before..].as_ptr(), padded), (output.add(start * slab), slab)) };
+            unsafe { copy_slabs(slab, count, (y.as_ptr(), padded), (output.add(start * slab), slab)) };
         }
     }
 }
