@@ -52,7 +52,7 @@ pub(crate) enum Traffic {
     Cached,
     /// Larger tensors: so are the lines that are written next.
     Beyond,
-    /// Larger tensors whose rows begin on cache lines and are whole numbers of vectors: lines go past the caches.
+    /// Larger tensors, and columns that begin on a cache line of every row and are whole lines: those go past the caches.
     Past,
 }
 

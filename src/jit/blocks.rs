@@ -10,6 +10,8 @@
 //! * Rows that lie about a multiple of 4 KB apart share a set of a first-level cache, which holds eight or twelve of them: such
 //!   planes have blocks of four channels.
 
+use std::ops::Range;
+
 use super::drive::{Plane, REST, SWEEP, Scratch, ZEROS, stretches};
 use super::kernel::CompiledKernel;
 use super::{FEW, JitEngine, Size};
@@ -21,6 +23,8 @@ use crate::config::Boundary;
 const NEAR: usize = 1 << 17;
 /// f32 of a cache line.
 const LINE: usize = 16;
+/// Columns of the shortest row that is written past the caches: its ends are not.
+const SHORTEST_PAST: usize = 8 * LINE;
 /// Sets of a first-level cache: addresses of 4 KB repeat in it.
 const SETS: usize = 64;
 /// Lines of a set.
@@ -38,26 +42,29 @@ impl JitEngine {
     ///
     /// As [`plane`](Self::plane).
     pub(super) unsafe fn block_plane(&self, plane: Plane, scratch: &mut Scratch) {
-        let blocks = self.blocks_for(&plane);
         // SAFETY: passed on.
         unsafe {
             if plane.in_place {
-                self.blocks_in_place(&blocks, plane, scratch);
+                self.blocks_in_place(plane, scratch);
             } else {
-                self.blocks(&blocks, plane, scratch);
+                self.blocks(plane, scratch);
             }
         }
     }
 
-    /// The blocks that cover a plane's channels, in order. The last may overlap the one before it.
-    fn blocks_for(&self, plane: &Plane) -> Vec<Block<'_>> {
-        let traffic = if !plane.beyond || plane.in_place {
+    /// How the rows of a plane are best read and written.
+    fn traffic(&self, plane: &Plane) -> Traffic {
+        if !plane.beyond || plane.in_place {
             Traffic::Cached
-        } else if self.on_lines(plane) {
+        } else if plane.output.stride.is_multiple_of(LINE) && plane.width >= SHORTEST_PAST {
             Traffic::Past
         } else {
             Traffic::Beyond
-        };
+        }
+    }
+
+    /// The blocks that cover a plane's channels, in order. The last may overlap the one before it.
+    fn blocks_for(&self, plane: &Plane, traffic: Traffic) -> Vec<Block<'_>> {
         let largest = self.largest_block(plane);
         let mut blocks = vec![];
         let mut done = 0;
@@ -101,31 +108,68 @@ impl JitEngine {
         rows.into_iter().max().unwrap_or(0)
     }
 
-    /// Whether every row of the output begins on a cache line and holds a whole number of vectors.
-    fn on_lines(&self, plane: &Plane) -> bool {
-        plane.output.start.addr().is_multiple_of(LINE * size_of::<f32>())
-            && plane.output.stride.is_multiple_of(LINE)
-            && plane.width.is_multiple_of(LINE)
-            && SWEEP.is_multiple_of(self.lanes())
-    }
-
     /// # Safety
     ///
     /// As [`plane`](Self::plane), out of place.
-    unsafe fn blocks(&self, blocks: &[Block<'_>], plane: Plane, scratch: &mut Scratch) {
-        for block in blocks {
+    unsafe fn blocks(&self, plane: Plane, scratch: &mut Scratch) {
+        let traffic = self.traffic(&plane);
+        if traffic == Traffic::Past {
+            // SAFETY: passed on.
+            return unsafe { self.blocks_past(plane, scratch) };
+        }
+        for block in &self.blocks_for(&plane, traffic) {
             for columns in stretches(plane.width, SWEEP) {
-                self.name_rows(block, &plane, columns.start, scratch);
-                // SAFETY: rows of the plane, from a column on.
-                unsafe { block.kernel.call(&scratch.rows, columns.len()) };
+                // SAFETY: passed on.
+                unsafe { self.call_on(block, &plane, columns, scratch) };
             }
         }
+    }
+
+    /// The columns between the first and the last border of a cache line past the caches, those at the ends as always.
+    ///
+    /// # Safety
+    ///
+    /// As [`plane`](Self::plane), out of place; rows of the output are whole lines apart, and two vectors long at least.
+    unsafe fn blocks_past(&self, plane: Plane, scratch: &mut Scratch) {
+        let lanes = self.lanes();
+        let head = plane.output.start.align_offset(LINE * size_of::<f32>());
+        let lines = (plane.width - head) / LINE * LINE;
+        let (blocks, ends) = (self.blocks_for(&plane, Traffic::Past), self.blocks_for(&plane, Traffic::Cached));
+        // They differ only where a kernel could not be had: then the one that `build()` compiled does all.
+        let alike =
+            blocks.iter().zip(&ends).all(|(block, end)| (block.first, block.channels) == (end.first, end.channels));
+        for (block, end) in if alike { &blocks } else { &ends }.iter().zip(&ends) {
+            // SAFETY: passed on. The streaming stores of a block are on borders of lines, and as wide as a line or a part.
+            unsafe {
+                if head > 0 {
+                    self.call_on(end, &plane, 0..head.max(lanes), scratch);
+                }
+                for columns in stretches(lines, SWEEP) {
+                    self.call_on(block, &plane, head + columns.start..head + columns.end, scratch);
+                }
+                if head + lines < plane.width {
+                    self.call_on(end, &plane, plane.width - LINE..plane.width, scratch);
+                }
+            }
+        }
+    }
+
+    /// Runs a block over some columns of a plane.
+    ///
+    /// # Safety
+    ///
+    /// As [`plane`](Self::plane), out of place; the columns are a vector at least.
+    unsafe fn call_on(&self, block: &Block<'_>, plane: &Plane, columns: Range<usize>, scratch: &mut Scratch) {
+        self.name_rows(block, plane, columns.start, scratch);
+        // SAFETY: rows of the plane, from a column on.
+        unsafe { block.kernel.call(&scratch.rows, columns.len()) };
     }
 
     /// # Safety
     ///
     /// As [`plane`](Self::plane), in place.
-    unsafe fn blocks_in_place(&self, blocks: &[Block<'_>], plane: Plane, scratch: &mut Scratch) {
+    unsafe fn blocks_in_place(&self, plane: Plane, scratch: &mut Scratch) {
+        let blocks = self.blocks_for(&plane, Traffic::Cached);
         let Plane { input, channels, width, .. } = plane;
         for columns in stretches(width, SWEEP) {
             let span = columns.len();
