@@ -59,16 +59,15 @@ pub(super) fn emit(
     let inputs = input_rows(plan, channels);
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
-        let mut sums = PartialSums::new(input_rows(plan, 1));
-        let row = |row| Operand::Row { rows, row, offset };
+        let mut emit = Emit { plan, builder, constants, table, lanes, inputs, row: (rows, offset) };
+        let sums = emit.sums(channels);
         let mut channel = 0;
         while channel < channels {
-            let mut emit = Emit { plan, builder: &mut *builder, constants: &mut *constants, table, lanes };
             let first = channel;
             match channels - channel {
-                4.. => channel += emit.group::<4>(&mut sums, first, inputs, row),
-                2.. => channel += emit.group::<2>(&mut sums, first, inputs, row),
-                _ => channel += emit.group::<1>(&mut sums, first, inputs, row),
+                4.. => channel += emit.group::<4>(&sums, first),
+                2.. => channel += emit.group::<2>(&sums, first),
+                _ => channel += emit.group::<1>(&sums, first),
             }
         }
     });
@@ -83,52 +82,70 @@ fn channels_from(first: usize, count: usize) -> String {
     }
 }
 
-/// What emitting a group of channels takes.
+/// What emitting a block takes.
 struct Emit<'a, 'b> {
     plan: &'a Plan,
     builder: &'a mut FunctionBuilder<'b>,
     constants: &'a mut ConstantTable,
     table: Value,
     lanes: u32,
+    /// Input rows.
+    inputs: usize,
+    /// The rows' addresses, and the offset of the vector.
+    row: (Value, Value),
 }
 
 impl Emit<'_, '_> {
+    fn row(&self, row: usize) -> Operand {
+        let (rows, offset) = self.row;
+        Operand::Row { rows, row, offset }
+    }
+
+    /// The window sums of all channels, where the plan has any: before the first recipe, so that partial sums and a recipe's
+    /// values do not want registers at the same time.
+    fn sums(&mut self, channels: usize) -> Vec<Operand> {
+        let Formula::Normalize { summation: Summation::Unrolled { taps }, .. } = self.plan.formula else {
+            return vec![];
+        };
+        let mut partial = PartialSums::new(taps);
+        let (rows, offset) = self.row;
+        let mut one = ClifLanes::<1>::new(self.builder, self.constants, self.table, self.lanes);
+        one.part_of(|| format!("squares and window sums of {}", channels_from(0, channels)));
+        let sum = |channel| {
+            let [sum] = partial.window(&mut one, channel, |one, row| {
+                let x = [Operand::Value(one.load_operand(Operand::Row { rows, row, offset }))];
+                one.mul(x, x)
+            });
+            sum
+        };
+        (0..channels).map(sum).collect()
+    }
+
     /// Emits the outputs of `K` channels from `first` on, side by side, and gives K.
-    fn group<const K: usize>(
-        &mut self,
-        sums: &mut PartialSums<[Operand; 1]>,
-        first: usize,
-        inputs: usize,
-        row: impl Fn(usize) -> Operand,
-    ) -> usize {
-        let Self { plan, builder, constants, table, lanes } = self;
-        let before = plan.before;
-        let x = std::array::from_fn(|i| row(before + first + i));
-        let y: [Operand; K] = match &plan.formula {
+    fn group<const K: usize>(&mut self, sums: &[Operand], first: usize) -> usize {
+        let x = std::array::from_fn(|i| self.row(self.plan.before + first + i));
+        let mut lanes = ClifLanes::<K>::new(self.builder, self.constants, self.table, self.lanes);
+        let y: [Operand; K] = match &self.plan.formula {
             Formula::Copy => x,
-            Formula::Scale { factors } => {
-                scale(&mut ClifLanes::<K>::new(builder, constants, *table, *lanes), factors, x)
-            }
+            Formula::Scale { factors } => scale(&mut lanes, factors, x),
             Formula::Normalize { summation: Summation::Unrolled { .. }, a, k, power } => {
-                let mut one = ClifLanes::<1>::new(builder, constants, *table, *lanes);
-                one.part_of(|| format!("squares and window sums of {}", channels_from(first, K)));
-                let sum = std::array::from_fn(|i| {
-                    let [sum] = sums.window(&mut one, first + i, |one, at| {
-                        let x = [Operand::Value(one.load_operand(row(at)))];
-                        one.mul(x, x)
-                    });
-                    sum
-                });
-                normalize(&mut ClifLanes::<K>::new(builder, constants, *table, *lanes), (*a, *k), power, x, sum)
+                if sums.len() > K {
+                    lanes.part_of(|| format!("{}, side by side", channels_from(first, K)));
+                }
+                normalize(&mut lanes, (*a, *k), power, x, std::array::from_fn(|i| sums[first + i]))
             }
             Formula::Normalize { summation: Summation::Cumulative, .. } => {
                 unreachable!("long windows have kernels of their own")
             }
         };
-        let mut one = ClifLanes::<1>::new(builder, constants, *table, *lanes);
-        one.part_of(|| format!("store {}", channels_from(first, K)));
         for (i, y) in y.into_iter().enumerate() {
-            let Operand::Row { rows, row, offset } = row(inputs + first + i) else { unreachable!("a row is a row") };
+            let Operand::Row { rows, row, offset } = self.row(self.inputs + first + i) else {
+                unreachable!("a row is a row")
+            };
+            let mut one = ClifLanes::<1>::new(self.builder, self.constants, self.table, self.lanes);
+            if i == 0 {
+                one.part_of(|| format!("store {}", channels_from(first, K)));
+            }
             let y = Operand::Value(one.load_operand(y));
             let address = one.row_address(rows, row, offset);
             one.store(y, address);

@@ -29,6 +29,7 @@ use iced_x86::{
 };
 
 use super::lift_table::{Forms, Shape, forms};
+use super::propagate::propagate;
 use crate::codegen::Traffic;
 
 /// What vector code is made of.
@@ -140,6 +141,7 @@ pub(crate) fn lift(code: &[u8], target: Target, table: Register, traffic: Option
             wide.extend(ask_ahead(&instruction, traffic));
         }
     }
+    propagate(&mut wide);
     let block = InstructionBlock::new(&wide, 0);
     let encoded = BlockEncoder::encode(64, block, BlockEncoderOptions::NONE);
     encoded.map(|result| result.code_buffer).map_err(|error| Refusal(error.to_string()))

@@ -19,6 +19,7 @@ mod lift_table;
 #[cfg(test)]
 mod lift_tests;
 mod long_windows;
+mod propagate;
 mod short_slabs;
 mod squares;
 
