@@ -5,8 +5,8 @@
 //! ```text
 //! accumulate: rows = start, x, step of x, sums, step of sums, count (steps in bytes, negative for downwards)
 //!     for each vector of positions:  sum = start;  count times: sum += x²; store; next channel
-//! combine:    rows = x, suffix, prefix, total, turns (one vector for all positions), y
-//!     for each vector of positions:  y = normalize(x, suffix + prefix + turns·total)
+//! combine:    rows = x, suffix, prefix, total, y of each channel of a group, turns (one vector for all positions)
+//!     for each vector of positions:  y = normalize(x, suffix + prefix + turns·total), all channels side by side
 //! ```
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -61,8 +61,11 @@ pub(super) fn emit_accumulate(
     });
 }
 
-/// Emits the body of the combining kernel.
-pub(super) fn emit_combine(
+/// Rows of one channel of the combining kernel.
+pub(crate) const COMBINE_ROWS: usize = 5;
+
+/// Emits the body of the combining kernel for `K` channels.
+pub(super) fn emit_combine<const K: usize>(
     plan: &Plan,
     builder: &mut FunctionBuilder<'_>,
     constants: &mut ConstantTable,
@@ -72,23 +75,27 @@ pub(super) fn emit_combine(
     let Formula::Normalize { a, k, power, .. } = &plan.formula else {
         unreachable!("only a normalizing plan has sums")
     };
-    let [x, suffix, prefix, total, turns, y] = [0, 1, 2, 3, 4, 5].map(|index| row(builder, rows, index));
+    let turns = row(builder, rows, K * COMBINE_ROWS);
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
-        let [x, suffix, prefix, total, y] =
-            [x, suffix, prefix, total, y].map(|start| builder.ins().iadd(start, offset));
-        let mut lanes = ClifLanes::<1>::new(builder, constants, table, lanes);
+        let [x, suffix, prefix, total, y] = [0, 1, 2, 3, 4].map(|index| {
+            let place = |channel| Operand::Row { rows, row: channel * COMBINE_ROWS + index, offset };
+            std::array::from_fn::<Operand, K, _>(place)
+        });
+        let mut lanes = ClifLanes::<K>::new(builder, constants, table, lanes);
         lanes.part("window sum: the end of one block and the beginning of the next");
-        let suffix = [lanes.load(suffix)];
-        let prefix = [lanes.load(prefix)];
         let whole = match plan.boundary {
             Boundary::Zero => None,
-            Boundary::Wrap => Some(([lanes.load(total)], [lanes.load(turns)])),
+            Boundary::Wrap => Some((total, [lanes.load(turns); K])),
         };
         let sum = window_sum(&mut lanes, suffix, prefix, whole);
-        let x = [lanes.load(x)];
-        let [value] = normalize(&mut lanes, (*a, *k), power, x, sum);
+        let values = normalize(&mut lanes, (*a, *k), power, x, sum);
         lanes.part("store");
-        lanes.store(value, y);
+        for (value, y) in values.into_iter().zip(y) {
+            let Operand::Row { rows, row, offset } = y else { unreachable!("a row is a row") };
+            let value = lanes.load_operand(value);
+            let address = lanes.row_address(rows, row, offset);
+            lanes.store(Operand::Value(value), address);
+        }
     });
 }

@@ -15,7 +15,8 @@ use cranelift_frontend::FunctionBuilder;
 use super::block::input_rows;
 use super::channels_last::tap_rows;
 use super::clif_lanes::SLOT_BYTES;
-use super::{Kernel, Source};
+use super::cumulative::COMBINE_ROWS;
+use super::{COMBINED, Kernel, Source};
 use crate::plan::Plan;
 
 /// Where the comments of instructions stand.
@@ -229,7 +230,14 @@ impl Annotator<'_> {
                 Some(other) => named(&["x", "y", "bytes of a slab", "bytes of a padded slab", "slabs"], other),
             },
             Kernel::Accumulate => named(&["start", "x", "step of x", "sums", "step of sums", "channels"], row),
-            Kernel::Combine => named(&["x", "suffix", "prefix", "total", "turns", "y"], row),
+            Kernel::Combine { one } => {
+                let (at, index) = (row / COMBINE_ROWS, row % COMBINE_ROWS);
+                match at {
+                    _ if at == if one { 1 } else { COMBINED } => "turns".into(),
+                    0 => named(&["x[c]", "suffix", "prefix", "total", "y[c]"], index),
+                    _ => named(&["x", "suffix", "prefix", "total", "y"], index) + &format!("[c+{at}]"),
+                }
+            }
         }
     }
 }

@@ -41,9 +41,15 @@ pub(crate) enum Kernel {
     ChannelsLast,
     /// Sums of squares along the channels.
     Accumulate,
-    /// Outputs of one channel from accumulated sums.
-    Combine,
+    /// Outputs from accumulated sums: of [`COMBINED`] channels at once, or of one.
+    Combine {
+        /// Whether of one.
+        one: bool,
+    },
 }
+
+/// Channels of a combining kernel.
+pub(crate) const COMBINED: usize = 4;
 
 /// How the rows of a block come from memory and go to it. Lifted code only: 128-bit code is the same for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,7 +102,12 @@ fn emit(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig, m
         Kernel::Block { channels, .. } => block::emit(plan, channels, &mut builder, &mut constants, arguments, lanes),
         Kernel::ChannelsLast => channels_last::emit(plan, &mut builder, &mut constants, arguments, lanes),
         Kernel::Accumulate => cumulative::emit_accumulate(&mut builder, &mut constants, arguments, lanes),
-        Kernel::Combine => cumulative::emit_combine(plan, &mut builder, &mut constants, arguments, lanes),
+        Kernel::Combine { one: true } => {
+            cumulative::emit_combine::<1>(plan, &mut builder, &mut constants, arguments, lanes);
+        }
+        Kernel::Combine { one: false } => {
+            cumulative::emit_combine::<COMBINED>(plan, &mut builder, &mut constants, arguments, lanes);
+        }
     }
     builder.ins().return_(&[]);
     builder.seal_all_blocks();

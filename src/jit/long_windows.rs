@@ -9,10 +9,12 @@ use super::JitEngine;
 use super::drive::{Plane, REST, Rows, SWEEP, Scratch, ZEROS, stretches};
 use super::kernel::CompiledKernel;
 use crate::arithmetic::cumulative::{Step, schedule};
+use crate::codegen::COMBINED;
 use crate::codegen::clif_lanes::Slot;
+use crate::codegen::cumulative::COMBINE_ROWS;
 
-/// f32 of half the sums of a long window: a quarter of a second-level cache.
-const TILE: usize = 1 << 16;
+/// f32 of half the sums of a long window: an eighth of a second-level cache, so that x and the output stay in it, too.
+const TILE: usize = 1 << 15;
 
 impl JitEngine {
     /// # Safety
@@ -20,7 +22,7 @@ impl JitEngine {
     /// As [`plane`](Self::plane).
     pub(super) unsafe fn cumulative_plane(&self, accumulate: &CompiledKernel, plane: Plane, scratch: &mut Scratch) {
         let Plane { input, output, channels, width, .. } = plane;
-        let Scratch { rows, sums, schedule: known, .. } = scratch;
+        let Scratch { rows, spare, sums, schedule: known, .. } = scratch;
         let schedule = known.get_or_insert_with(|| schedule(&self.plan, channels));
         let stretch = (2 * TILE / schedule.rows.max(1) / REST * REST).clamp(REST, SWEEP);
         let stride = (stretch + REST).min(width.next_multiple_of(REST));
@@ -38,22 +40,41 @@ impl JitEngine {
                 Some(row) => unsafe { sums.add(row * stride) }.cast_const().cast::<u8>(),
                 None => ZEROS.as_ptr().cast(),
             };
-            for step in &schedule.steps {
+            let mut steps = schedule.steps.as_slice();
+            while let [step, rest @ ..] = steps {
                 rows.clear();
                 let kernel = match *step {
                     Step::Accumulate { start, channel, row, count, downwards, in_place } => {
+                        steps = rest;
                         let sums_step = if in_place { 0 } else { stride };
                         let steps = [bytes(input.stride, downwards), bytes(sums_step, downwards)];
                         let count = ptr::without_provenance(count);
                         rows.extend([sum(start), x(channel), steps[0], sum(Some(row)), steps[1], count]);
                         accumulate
                     }
-                    Step::Combine { channel, suffix, prefix, total } => {
-                        // SAFETY: a channel's row, from a column of the plane on.
-                        let y = unsafe { output.start.add(channel * output.stride + columns.start) };
-                        let turns = (&raw const turns).cast();
-                        rows.extend([x(channel), sum(suffix), sum(prefix), sum(total), turns, y.cast_const().cast()]);
-                        &self.main
+                    Step::Combine { .. } => {
+                        let together =
+                            steps.iter().take(COMBINED).take_while(|step| matches!(step, Step::Combine { .. }));
+                        let (kernel, group) = match self.combine_one() {
+                            Some(one) if together.count() < COMBINED => (one, 1),
+                            _ => (&self.main, COMBINED),
+                        };
+                        let (now, later) = steps.split_at(group.min(steps.len()));
+                        steps = later;
+                        for step in now {
+                            let &Step::Combine { channel, suffix, prefix, total } = step else { continue };
+                            // A channel's row, from a column of the plane on.
+                            let y = output.start.wrapping_add(channel * output.stride + columns.start);
+                            rows.extend([x(channel), sum(suffix), sum(prefix), sum(total), y.cast_const().cast()]);
+                        }
+                        // Where the kernel of one cannot be had, channels that are none are computed, too.
+                        for _ in now.len()..group {
+                            spare.resize(SWEEP + REST, 0.0);
+                            rows.extend([ZEROS.as_ptr().cast(); COMBINE_ROWS - 1]);
+                            rows.push(spare.as_mut_ptr().cast_const().cast());
+                        }
+                        rows.push((&raw const turns).cast());
+                        kernel
                     }
                 };
                 // SAFETY: every row is valid over the stretch: a scratch row is `stride` long, and the schedule stays

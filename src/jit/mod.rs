@@ -45,6 +45,8 @@ pub struct JitEngine {
     accumulate: Option<CompiledKernel>,
     /// For slabs whose channels lie along the vectors. Compiled on first use.
     channels_last: OnceLock<Result<CompiledKernel, CompileError>>,
+    /// Outputs of one channel, for long windows. Compiled on first use.
+    combine_one: OnceLock<Result<CompiledKernel, CompileError>>,
     /// Of the plan for two channels. Made on first use.
     two_channels: OnceLock<Option<Box<JitEngine>>>,
     /// By [`Size`] and [`Traffic`]; that of whole blocks in the caches is `main`. Compiled on first use.
@@ -98,8 +100,8 @@ impl JitEngine {
         let cumulative = plan.is_cumulative();
         let main = CompiledKernel::new(&plan, main_kernel(&plan), vectors)?;
         let accumulate = cumulative.then(|| CompiledKernel::new(&plan, Kernel::Accumulate, vectors)).transpose()?;
-        let (channels_last, two_channels) = Default::default();
-        Ok(Self { plan, vectors, main, accumulate, channels_last, two_channels, blocks: Default::default() })
+        let (channels_last, combine_one, two_channels, blocks) = Default::default();
+        Ok(Self { plan, vectors, main, accumulate, channels_last, combine_one, two_channels, blocks })
     }
 
     /// f32 of the widest vector of the kernels.
@@ -129,6 +131,12 @@ impl JitEngine {
         }
         let compile = || CompiledKernel::new(&self.plan, Kernel::ChannelsLast, self.vectors);
         self.channels_last.get_or_init(compile).as_ref().ok()
+    }
+
+    /// The kernel for outputs of one channel of a long window, where it can be had.
+    fn combine_one(&self) -> Option<&CompiledKernel> {
+        let compile = || CompiledKernel::new(&self.plan, Kernel::Combine { one: true }, self.vectors);
+        self.combine_one.get_or_init(compile).as_ref().ok()
     }
 
     /// The engine for tensors of two channels, where another is faster and can be had.
@@ -176,7 +184,7 @@ const FEW: usize = 4;
 /// The kernel that `build()` compiles.
 pub(crate) fn main_kernel(plan: &Plan) -> Kernel {
     if plan.is_cumulative() {
-        Kernel::Combine
+        Kernel::Combine { one: false }
     } else {
         Kernel::Block { channels: block_channels(plan), traffic: Traffic::Cached }
     }
@@ -266,7 +274,9 @@ mod tests {
 
     pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
         let mut all: Vec<Kernel> = kernels(plan).map(|(_, kernel)| kernel).collect();
-        if !plan.is_cumulative() {
+        if plan.is_cumulative() {
+            all.push(Kernel::Combine { one: true });
+        } else {
             let traffic = [Traffic::Cached, Traffic::Beyond, Traffic::Past];
             all.extend(
                 [1, FEW, most_block_channels(plan)].map(|channels| Kernel::Block { channels, traffic: traffic[0] }),
