@@ -108,8 +108,21 @@ impl Tile<'_> {
         let lanes = &mut ArrayLanes::<COLUMNS>;
         let mut sums = vec![[0.0; COLUMNS]; schedule.rows];
         for column in (0..self.width).step_by(COLUMNS) {
+            let mut carry = [0.0; COLUMNS];
             for step in &schedule.steps {
                 match *step {
+                    Step::Carry { channel, suffix, tap, fresh } => {
+                        if fresh {
+                            carry = [0.0; COLUMNS];
+                        }
+                        if let Some(tap) = tap {
+                            carry = add_square(lanes, carry, self.load(tap, column));
+                        }
+                        let suffix = suffix.map_or([0.0; COLUMNS], |row| sums[row]);
+                        let sum = window_sum(lanes, suffix, carry, None);
+                        let y = normalize(lanes, base, power, self.load(channel, column), sum);
+                        self.store(channel, column, y);
+                    }
                     Step::Accumulate { start, channel, row, count, downwards, in_place } => {
                         let mut sum = start.map_or([0.0; COLUMNS], |row| sums[row]);
                         for i in 0..count {

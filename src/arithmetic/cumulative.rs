@@ -9,7 +9,9 @@
 //! ```
 //!
 //! suffix(u) sums from u to the end of its block, from the end downwards; prefix(u) from the beginning of its block to u.
-//! Three additions an output, whatever n. The order depends on n and the channel alone: taps beyond the edges would add
+//! Suffixes are made before the first output. The prefix of a channel is that of the channel before it and one square more, so
+//! one is carried from output to output. (On a ring its squares may be those of channels that in place are outputs by then: there
+//! prefixes are made first, too.) Three additions an output, whatever n. The order depends on n and the channel alone: taps beyond the edges would add
 //! zero and are left out.
 //!
 //! On a ring of C channels n taps are n / C whole turns, which weigh the sum of all channels, and a window of the n mod C
@@ -35,6 +37,9 @@ pub(crate) enum Step {
         /// All sums go to the same row: only the last matters.
         in_place: bool,
     },
+    /// carry = 0 where `fresh`, else carry + x² of the channel `tap` (of none where there is no tap); output `channel` from the row
+    /// `suffix` (0 where `None`) and the carry.
+    Carry { channel: usize, suffix: Option<usize>, tap: Option<usize>, fresh: bool },
     /// Output `channel` from the rows (0 where `None`); `total` counts [`Schedule::turns`] times.
     Combine { channel: usize, suffix: Option<usize>, prefix: Option<usize>, total: Option<usize> },
 }
@@ -86,11 +91,12 @@ pub(crate) fn schedule(plan: &Plan, channels: usize) -> Schedule {
     let read = high - low;
     let channel = |tap: usize| plan.tap(tap, channels).expect("taps that are read have a channel");
     let mut steps = Vec::new();
-    // Suffixes stand in rows 0 … read − 1, prefixes in the next `read` rows, the total last.
+    // Suffixes stand in rows 0 … read − 1; on a ring prefixes in the next `read` rows, the total last.
     let (suffix_row, prefix_row, total_row) = (|u: usize| u - low, |u: usize| read + u - low, 2 * read);
+    let ring = plan.boundary == Boundary::Wrap;
     for (first, last) in runs(low, high, block, &channel) {
         // Block 0 is never begun by a window: no prefix of it is needed.
-        if first >= block {
+        if ring && first >= block {
             let start = (first > low && !first.is_multiple_of(block)).then(|| prefix_row(first - 1));
             let (channel, row, count) = (channel(first), prefix_row(first), last - first + 1);
             steps.push(Step::Accumulate { start, channel, row, count, downwards: false, in_place: false });
@@ -115,9 +121,17 @@ pub(crate) fn schedule(plan: &Plan, channels: usize) -> Schedule {
             prefix = (last >= next.max(low)).then(|| prefix_row(last));
         }
         let total = (turns > 0).then_some(total_row);
-        steps.push(Step::Combine { channel: c, suffix, prefix, total });
+        steps.push(if ring {
+            Step::Combine { channel: c, suffix, prefix, total }
+        } else {
+            let newest = c + block - 1;
+            let fresh = c.is_multiple_of(block);
+            let tap = (!fresh && (low..high).contains(&newest)).then(|| channel(newest));
+            Step::Carry { channel: c, suffix, tap, fresh }
+        });
     }
-    Schedule { steps, rows: 2 * read + usize::from(turns > 0), turns: turns as f32 }
+    let rows = if ring { 2 * read + usize::from(turns > 0) } else { read };
+    Schedule { steps, rows, turns: turns as f32 }
 }
 
 /// Stretches of taps (first, last) within one block whose channels follow one another.
@@ -144,8 +158,19 @@ mod tests {
         let zero = vec![0u64; channels];
         let mut rows = vec![vec![u64::MAX; channels]; schedule.rows];
         let mut outputs = vec![zero.clone(); channels];
+        let mut carry = zero.clone();
         for step in schedule.steps {
             match step {
+                Step::Carry { channel, suffix, tap, fresh } => {
+                    if fresh {
+                        carry.clone_from(&zero);
+                    }
+                    if let Some(tap) = tap {
+                        carry[tap] += 1;
+                    }
+                    let suffix = suffix.map_or(&zero, |row| &rows[row]);
+                    outputs[channel] = carry.iter().zip(suffix).map(|(a, b)| a + b).collect();
+                }
                 Step::Accumulate { start, channel, row, count, downwards, in_place } => {
                     let mut sum = start.map_or(zero.clone(), |row| rows[row].clone());
                     for i in 0..count {

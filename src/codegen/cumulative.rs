@@ -5,9 +5,13 @@
 //! ```text
 //! accumulate: rows = start, x, step of x, sums, step of sums, count (steps in bytes, negative for downwards)
 //!     for each vector of positions:  sum = start;  count times: sum += x²; store; next channel
-//! combine:    rows = x, suffix, prefix, total, y of each channel of a group, turns (one vector for all positions)
-//!     for each vector of positions:  y = normalize(x, suffix + prefix + turns·total), all channels side by side
+//! combine:    rows = x, suffix, tap, –, y of each channel of a group, carry, next carry
+//!     for each vector of positions:  carry += tap², and y = normalize(x, suffix + carry), channel after channel; store the carry
+//!             rows = x, suffix, prefix, total, y of each channel of a group, turns (one vector for all positions)
+//!     on a ring:                     y = normalize(x, suffix + prefix + turns·total)
 //! ```
+//!
+//! The powers of a group are computed side by side.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -75,20 +79,33 @@ pub(super) fn emit_combine<const K: usize>(
     let Formula::Normalize { a, k, power, .. } = &plan.formula else {
         unreachable!("only a normalizing plan has sums")
     };
-    let turns = row(builder, rows, K * COMBINE_ROWS);
+    let [turns, next] = [0, 1].map(|index| K * COMBINE_ROWS + index);
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
         let [x, suffix, prefix, total, y] = [0, 1, 2, 3, 4].map(|index| {
             let place = |channel| Operand::Row { rows, row: channel * COMBINE_ROWS + index, offset };
             std::array::from_fn::<Operand, K, _>(place)
         });
-        let mut lanes = ClifLanes::<K>::new(builder, constants, table, lanes);
-        lanes.part("window sum: the end of one block and the beginning of the next");
-        let whole = match plan.boundary {
-            Boundary::Zero => None,
-            Boundary::Wrap => Some((total, [lanes.load(turns); K])),
+        let sum = if plan.boundary == Boundary::Wrap {
+            let turns = row(builder, rows, turns);
+            let mut lanes = ClifLanes::<K>::new(builder, constants, table, lanes);
+            lanes.part("window sum: the end of one block and the beginning of the next");
+            let turns = lanes.load(turns);
+            window_sum(&mut lanes, suffix, prefix, Some((total, [turns; K])))
+        } else {
+            let mut one = ClifLanes::<1>::new(builder, constants, table, lanes);
+            one.part("window sum: the end of one block and the carried beginning of the next");
+            let mut carry = Operand::Value(one.load_operand(Operand::Row { rows, row: turns, offset }));
+            let carries = prefix.map(|tap| {
+                let tap = Operand::Value(one.load_operand(tap));
+                [carry] = add_square(&mut one, [carry], [tap]);
+                carry
+            });
+            let address = one.row_address(rows, next, offset);
+            one.store(carry, address);
+            window_sum(&mut ClifLanes::<K>::new(builder, constants, table, lanes), suffix, carries, None)
         };
-        let sum = window_sum(&mut lanes, suffix, prefix, whole);
+        let mut lanes = ClifLanes::<K>::new(builder, constants, table, lanes);
         let values = normalize(&mut lanes, (*a, *k), power, x, sum);
         lanes.part("store");
         for (value, y) in values.into_iter().zip(y) {

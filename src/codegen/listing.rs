@@ -17,6 +17,7 @@ use super::channels_last::tap_rows;
 use super::clif_lanes::SLOT_BYTES;
 use super::cumulative::COMBINE_ROWS;
 use super::{COMBINED, Kernel, Source};
+use crate::config::Boundary;
 use crate::plan::Plan;
 
 /// Where the comments of instructions stand.
@@ -231,11 +232,16 @@ impl Annotator<'_> {
             },
             Kernel::Accumulate => named(&["start", "x", "step of x", "sums", "step of sums", "channels"], row),
             Kernel::Combine { one } => {
-                let (at, index) = (row / COMBINE_ROWS, row % COMBINE_ROWS);
-                match at {
-                    _ if at == if one { 1 } else { COMBINED } => "turns".into(),
-                    0 => named(&["x[c]", "suffix", "prefix", "total", "y[c]"], index),
-                    _ => named(&["x", "suffix", "prefix", "total", "y"], index) + &format!("[c+{at}]"),
+                let channels = if one { 1 } else { COMBINED };
+                let ring = self.plan.boundary == Boundary::Wrap;
+                match (row.checked_sub(channels * COMBINE_ROWS), ring) {
+                    (Some(last), true) => named(&["turns"], last),
+                    (Some(last), false) => named(&["carry", "next carry"], last),
+                    (None, ring) => {
+                        let third = if ring { "prefix" } else { "x (newest tap)" };
+                        let names = ["x", "suffix", third, "total", "y"];
+                        channel(names[row % COMBINE_ROWS], row / COMBINE_ROWS, 0)
+                    }
                 }
             }
         }

@@ -26,7 +26,8 @@ impl JitEngine {
         let schedule = known.get_or_insert_with(|| schedule(&self.plan, channels));
         let stretch = (2 * TILE / schedule.rows.max(1) / REST * REST).clamp(REST, SWEEP);
         let stride = (stretch + REST).min(width.next_multiple_of(REST));
-        sums.resize(schedule.rows * stride, 0.0);
+        // Two more: a carry, and the next one. (They are two because the last vector overlaps the one before it.)
+        sums.resize((schedule.rows + 2) * stride, 0.0);
         let sums = sums.as_mut_ptr();
         let turns = Slot([schedule.turns.to_bits(); _]);
         let bytes = |elements: usize, downwards: bool| {
@@ -41,6 +42,8 @@ impl JitEngine {
                 None => ZEROS.as_ptr().cast(),
             };
             let mut steps = schedule.steps.as_slice();
+            // Which of two rows has the carry.
+            let mut turn = 0;
             while let [step, rest @ ..] = steps {
                 rows.clear();
                 let kernel = match *step {
@@ -52,20 +55,31 @@ impl JitEngine {
                         rows.extend([sum(start), x(channel), steps[0], sum(Some(row)), steps[1], count]);
                         accumulate
                     }
-                    Step::Combine { .. } => {
-                        let together =
-                            steps.iter().take(COMBINED).take_while(|step| matches!(step, Step::Combine { .. }));
+                    Step::Carry { .. } | Step::Combine { .. } => {
+                        let joins =
+                            |step: &&Step| matches!(step, Step::Combine { .. } | Step::Carry { fresh: false, .. });
+                        let together = 1 + rest.iter().take(COMBINED - 1).take_while(joins).count();
                         let (kernel, group) = match self.combine_one() {
-                            Some(one) if together.count() < COMBINED => (one, 1),
+                            Some(one) if together < COMBINED => (one, 1),
                             _ => (&self.main, COMBINED),
                         };
-                        let (now, later) = steps.split_at(group.min(steps.len()));
+                        let (now, later) = steps.split_at(group.min(together));
                         steps = later;
                         for step in now {
-                            let &Step::Combine { channel, suffix, prefix, total } = step else { continue };
+                            let (channel, sums) = match *step {
+                                Step::Accumulate { .. } => unreachable!("outputs only are together"),
+                                Step::Combine { channel, suffix, prefix, total } => {
+                                    (channel, [sum(suffix), sum(prefix), sum(total)])
+                                }
+                                Step::Carry { channel, suffix, tap, .. } => {
+                                    (channel, [sum(suffix), tap.map_or(sum(None), &x), sum(None)])
+                                }
+                            };
                             // A channel's row, from a column of the plane on.
                             let y = output.start.wrapping_add(channel * output.stride + columns.start);
-                            rows.extend([x(channel), sum(suffix), sum(prefix), sum(total), y.cast_const().cast()]);
+                            rows.push(x(channel));
+                            rows.extend(sums);
+                            rows.push(y.cast_const().cast());
                         }
                         // Where the kernel of one cannot be had, channels that are none are computed, too.
                         for _ in now.len()..group {
@@ -73,7 +87,13 @@ impl JitEngine {
                             rows.extend([ZEROS.as_ptr().cast(); COMBINE_ROWS - 1]);
                             rows.push(spare.as_mut_ptr().cast_const().cast());
                         }
-                        rows.push((&raw const turns).cast());
+                        if let Step::Carry { fresh, .. } = *step {
+                            let carries = [schedule.rows, schedule.rows + 1].map(|row| sum(Some(row)));
+                            rows.extend([if fresh { sum(None) } else { carries[turn] }, carries[1 - turn]]);
+                            turn = 1 - turn;
+                        } else {
+                            rows.push((&raw const turns).cast());
+                        }
                         kernel
                     }
                 };
