@@ -3,8 +3,8 @@
 //! * [`host`]: which machine, which features;
 //! * [`lift`]: 128-bit code → 256 and 512 bits;
 //! * [`kernel`]: CLIF → memory that can be called, and back to the system;
-//! * [`drive`]: which rows a kernel is called on: [`blocks`], [`long_windows`], and [`channels_last`] or
-//!   [`short_slabs`] for slabs along the vectors;
+//! * [`drive`]: which rows a kernel is called on: [`blocks`], [`long_windows`], and [`channels_last`]
+//!   for slabs along the vectors;
 //! * [`JitEngine`] (here): the kernels of one plan, compiled when first needed, shared by all layers with that plan.
 #![allow(unsafe_code, reason = "calling generated code")]
 
@@ -19,8 +19,13 @@ mod lift_table;
 #[cfg(test)]
 mod lift_tests;
 mod long_windows;
+#[cfg(target_arch = "x86_64")]
 mod short_slabs;
 mod squares;
+#[cfg(target_arch = "x86_64")]
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod window_sums;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
