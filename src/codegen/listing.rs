@@ -220,7 +220,7 @@ impl Annotator<'_> {
                 None => channel("x", row, self.plan.before),
                 Some(output) => channel("y", output, 0),
             },
-            Kernel::ChannelsLast => named(&["Σ", "x", "y"], row),
+            Kernel::ChannelsLast { .. } => named(&["Σ", "x", "y"], row),
             Kernel::Accumulate => named(&["start", "x", "step of x", "sums", "step of sums", "channels"], row),
             Kernel::Combine => named(&["x", "suffix", "prefix", "total", "turns", "y"], row),
         }

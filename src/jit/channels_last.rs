@@ -6,7 +6,8 @@
 use std::mem::MaybeUninit;
 
 use super::JitEngine;
-use super::drive::Scratch;
+use super::drive::{BEYOND, Scratch};
+use super::host::fence;
 use super::kernel::CompiledKernel;
 use super::squares::Squares;
 #[cfg(target_arch = "x86_64")]
@@ -19,6 +20,10 @@ use crate::tensor::Part;
 /// Elements at a time: with their sums they stay in the first-level cache, and the kernel reads sums long after they were
 /// written, so that no load waits for two stores.
 const GROUP: usize = 1 << 12;
+/// Elements beyond the caches: how many are asked for at a time while as many are computed, and how far ahead. Sums are made in
+/// bursts of loads, during which memory would else be waited for, and not while the kernel runs.
+const STEP: usize = 512;
+const AHEAD: usize = 2 * GROUP;
 /// f32 of the widest vector.
 pub(super) const WIDEST: usize = 16;
 
@@ -28,8 +33,9 @@ impl JitEngine {
         let Geometry { channels, inner, .. } = part.geometry();
         let positions = part.positions();
         let slab = channels * inner;
-        let (input, output, _) = part.pointers();
-        let kernel = self.channels_last();
+        let (input, output, in_place) = part.pointers();
+        let beyond = part.geometry().elements() >= BEYOND;
+        let kernel = self.channels_last(beyond && !in_place);
         let (first, last) = (positions.start.div_ceil(inner), positions.end / inner);
         let Some(kernel) = kernel.filter(|_| first < last) else {
             return self.packed(part, positions, scratch);
@@ -53,8 +59,11 @@ impl JitEngine {
             unsafe {
                 let (x, y) = (input.add(start * slab), output.add(start * slab));
                 self.sum_windows(x, [count, channels, inner], &mut sums);
-                self.normalize(kernel, x, y, count * slab, &sums);
+                self.normalize(kernel, (x, y), count * slab, beyond, &sums);
             }
+        }
+        if beyond {
+            fence();
         }
     }
 
@@ -93,26 +102,80 @@ impl JitEngine {
     /// # Safety
     ///
     /// x is readable and y writable over so many elements; they are the same memory, or apart. The sums were made.
-    unsafe fn normalize(&self, kernel: &CompiledKernel, x: *const f32, y: *mut f32, elements: usize, sums: &Sums) {
-        let rest = elements % self.lanes();
-        let whole = elements - rest;
-        // SAFETY: whole vectors of all three; then a vector of the sums, which have room for one more than there are,
-        // and of memory aside.
+    unsafe fn normalize(
+        &self,
+        kernel: &CompiledKernel,
+        (x, y): (*const f32, *mut f32),
+        elements: usize,
+        beyond: bool,
+        sums: &Sums,
+    ) {
+        // What goes past the caches goes to the borders of vectors.
+        let border = y.addr().next_multiple_of(self.lanes() * size_of::<f32>());
+        let before = if beyond { ((border - y.addr()) / size_of::<f32>()).min(elements) } else { 0 };
+        let behind = (elements - before) % self.lanes();
+        let whole = elements - before - behind;
+        // SAFETY: elements of all three; of y on the border of a vector where that is asked for.
         unsafe {
-            if whole > 0 {
-                kernel.call(&[sums.start.cast(), x.cast(), y.cast()], whole);
+            self.part_of_vector(kernel, (x, y), before, sums.start);
+            let (x, y, sums) = (x.add(before), y.add(before), sums.start.add(before));
+            let step = if beyond { STEP } else { whole.max(1) };
+            for start in (0..whole).step_by(step) {
+                let elements = step.min(whole - start);
+                let (sums, x, y) = (sums.add(start), x.add(start), y.add(start));
+                if beyond {
+                    ask_for(x.wrapping_add(AHEAD), elements);
+                }
+                kernel.call(&[sums.cast(), x.cast(), y.cast()], elements);
             }
-            if rest > 0 {
-                let (mut last_x, mut last_y) = ([0.0f32; WIDEST], [0.0f32; WIDEST]);
-                last_x.as_mut_ptr().copy_from_nonoverlapping(x.add(whole), rest);
-                let rows =
-                    [sums.start.add(whole).cast(), last_x.as_ptr().cast(), last_y.as_mut_ptr().cast_const().cast()];
-                kernel.call(&rows, self.lanes());
-                y.add(whole).copy_from_nonoverlapping(last_y.as_ptr(), rest);
-            }
+            self.part_of_vector(kernel, (x.add(whole), y.add(whole)), behind, sums.add(whole));
+        }
+    }
+
+    /// Calls the kernel on less than a vector, by way of vectors aside.
+    ///
+    /// # Safety
+    ///
+    /// As [`normalize`](Self::normalize); the sums are readable over a vector.
+    unsafe fn part_of_vector(
+        &self,
+        kernel: &CompiledKernel,
+        (x, y): (*const f32, *mut f32),
+        elements: usize,
+        sums: *const f32,
+    ) {
+        if elements == 0 {
+            return;
+        }
+        let (mut aside_x, mut aside_y) = (Vector([0.0; WIDEST]), Vector([0.0; WIDEST]));
+        // SAFETY: passed on; a vector has room for less than one.
+        unsafe {
+            aside_x.0.as_mut_ptr().copy_from_nonoverlapping(x, elements);
+            let result = aside_y.0.as_mut_ptr();
+            kernel.call(&[sums.cast(), aside_x.0.as_ptr().cast(), result.cast_const().cast()], self.lanes());
+            y.copy_from_nonoverlapping(result, elements);
         }
     }
 }
+
+/// Asks for elements that will be read, if they are there.
+fn ask_for(x: *const f32, elements: usize) {
+    for line in (0..elements).step_by(WIDEST) {
+        let line = x.wrapping_add(line).cast();
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: SSE is part of x86-64, and asking for memory that is not there does nothing.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(line);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _: *const i8 = line;
+    }
+}
+
+/// A widest vector, on its border.
+#[repr(align(64))]
+struct Vector([f32; WIDEST]);
 
 /// The window sums of a group of slabs, and what else it takes to make them.
 struct Sums {

@@ -23,7 +23,7 @@ pub(super) const SWEEP: usize = 4096;
 pub(super) const REST: usize = 16;
 pub(super) static ZEROS: [f32; SWEEP + REST] = [0.0; SWEEP + REST];
 /// Elements of a tensor that most last-level caches do not hold beside its output.
-const BEYOND: usize = 1 << 22;
+pub(super) const BEYOND: usize = 1 << 22;
 /// Vectors of the shortest row that is worked on as a row.
 const SHORT_ROWS: usize = 3;
 /// Vectors of the longest row of which a copy is made in place: computing its last vector aside costs more.

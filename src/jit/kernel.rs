@@ -15,7 +15,7 @@ use super::disassemble::disassemble;
 use super::host::{self, Vectors};
 use super::lift::{Refusal, TABLE, lift};
 use crate::codegen::clif_lanes::Slot;
-use crate::codegen::{self, ConstantTable, Kernel, Source, listing};
+use crate::codegen::{self, ConstantTable, Kernel, Source, Traffic, listing};
 use crate::error::CompileError;
 use crate::plan::Plan;
 
@@ -168,7 +168,11 @@ pub(crate) fn machine_code(
     let lifted = match vectors {
         Vectors::Narrow => Ok(code.to_vec()),
         Vectors::Wide(target) => {
-            let traffic = if let Kernel::Block { traffic, .. } = kernel { Some(traffic) } else { None };
+            let traffic = match kernel {
+                Kernel::Block { traffic, .. } => Some(traffic),
+                Kernel::ChannelsLast { past } => past.then_some(Traffic::Past),
+                Kernel::Accumulate | Kernel::Combine => None,
+            };
             lift(code, target, TABLE, traffic)
         }
     };

@@ -47,8 +47,8 @@ pub struct JitEngine {
     main: CompiledKernel,
     /// Sums along the channels, for long windows.
     accumulate: Option<CompiledKernel>,
-    /// For slabs whose channels lie along the vectors. Compiled on first use.
-    channels_last: OnceLock<Result<CompiledKernel, CompileError>>,
+    /// For slabs whose channels lie along the vectors, in the caches and past them. Compiled on first use.
+    channels_last: [OnceLock<Result<CompiledKernel, CompileError>>; 2],
     /// Of the plan for two channels. Made on first use.
     two_channels: OnceLock<Option<Box<JitEngine>>>,
     /// By [`Size`] and [`Traffic`]; that of whole blocks in the caches is `main`. Compiled on first use.
@@ -127,12 +127,12 @@ impl JitEngine {
     }
 
     /// The kernel for slabs whose channels lie along the vectors, where the plan has one and it can be had.
-    fn channels_last(&self) -> Option<&CompiledKernel> {
+    fn channels_last(&self, past: bool) -> Option<&CompiledKernel> {
         if self.accumulate.is_some() || !matches!(self.plan.formula, Formula::Normalize { .. }) {
             return None;
         }
-        let compile = || CompiledKernel::new(&self.plan, Kernel::ChannelsLast, self.vectors);
-        self.channels_last.get_or_init(compile).as_ref().ok()
+        let compile = || CompiledKernel::new(&self.plan, Kernel::ChannelsLast { past }, self.vectors);
+        self.channels_last[usize::from(past)].get_or_init(compile).as_ref().ok()
     }
 
     /// The engine for tensors of two channels, where another is faster and can be had.
@@ -277,7 +277,7 @@ mod tests {
             );
             all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic }));
             if matches!(plan.formula, Formula::Normalize { .. }) {
-                all.push(Kernel::ChannelsLast);
+                all.extend([false, true].map(|past| Kernel::ChannelsLast { past }));
             }
         }
         all
