@@ -269,7 +269,9 @@ fn any_layout() {
 #[test]
 fn beyond_the_caches() {
     const LINE: usize = 16;
-    for (shape, offset) in [([1, 9, 466_051], 0), ([1, 12, 349_536], 0), ([1, 12, 349_536], 1), ([4, 96, 11_000], 0)] {
+    let planes = [([1, 9, 466_051], 0), ([1, 12, 349_536], 0), ([1, 12, 349_536], 1), ([4, 96, 11_000], 0)];
+    let channels_last = [([43_700, 96, 1], 0), ([43_700, 96, 1], 1), ([41_528, 101, 1], 3), ([1_398_102, 3, 1], 15)];
+    for (shape, offset) in planes.into_iter().chain(channels_last) {
         let settings = Settings::torch(5, 1.0, 0.75, 1.0);
         let length: usize = shape.iter().product();
         assert!(length >= 1 << 22);
@@ -282,6 +284,13 @@ fn beyond_the_caches() {
             assert_same(&y[start..][..length], &expected, &format!("{shape:?} + {offset}, {}", layer.backend()));
             let around = y[..start].iter().chain(&y[start + length..]);
             assert!(around.into_iter().all(|y| y.is_nan()), "written beside the output");
+            y[start..][..length].copy_from_slice(&x);
+            layer.forward_in_place(&mut y[start..][..length], &shape).unwrap();
+            assert_same(
+                &y[start..][..length],
+                &expected,
+                &format!("in place {shape:?} + {offset}, {}", layer.backend()),
+            );
         }
     }
 }

@@ -13,7 +13,6 @@ use cranelift_codegen::write::{FuncWriter, PlainWriter, decorate_function};
 use cranelift_frontend::FunctionBuilder;
 
 use super::block::input_rows;
-use super::channels_last::tap_rows;
 use super::clif_lanes::SLOT_BYTES;
 use super::cumulative::COMBINE_ROWS;
 use super::{COMBINED, Kernel, Source};
@@ -223,13 +222,7 @@ impl Annotator<'_> {
                 None => channel("x", row, self.plan.before),
                 Some(output) => channel("y", output, 0),
             },
-            Kernel::ChannelsLast => match row.checked_sub(tap_rows(self.plan).len()) {
-                None => {
-                    let (level, tap) = tap_rows(self.plan)[row];
-                    channel(if level == 0 { "x²" } else { "Σx² from x²" }, tap, self.plan.before)
-                }
-                Some(other) => named(&["x", "y", "bytes of a slab", "bytes of a padded slab", "slabs"], other),
-            },
+            Kernel::ChannelsLast { .. } => named(&["Σ", "x", "y"], row),
             Kernel::Accumulate => named(&["start", "x", "step of x", "sums", "step of sums", "channels"], row),
             Kernel::Combine { one } => {
                 let channels = if one { 1 } else { COMBINED };

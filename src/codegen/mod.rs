@@ -37,8 +37,11 @@ pub(crate) enum Kernel {
         /// How its rows come and go.
         traffic: Traffic,
     },
-    /// Slabs whose channels lie along the vectors, windows unrolled.
-    ChannelsLast,
+    /// Slabs whose channels lie along the vectors, from sums of windows that were unrolled.
+    ChannelsLast {
+        /// Whether what is written goes past the caches: [`Traffic::Past`].
+        past: bool,
+    },
     /// Sums of squares along the channels.
     Accumulate,
     /// Outputs from accumulated sums: of [`COMBINED`] channels at once, or of one.
@@ -100,7 +103,7 @@ fn emit(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig, m
     let arguments = Arguments { rows, constants: table, end };
     match kernel {
         Kernel::Block { channels, .. } => block::emit(plan, channels, &mut builder, &mut constants, arguments, lanes),
-        Kernel::ChannelsLast => channels_last::emit(plan, &mut builder, &mut constants, arguments, lanes),
+        Kernel::ChannelsLast { .. } => channels_last::emit(plan, &mut builder, &mut constants, arguments, lanes),
         Kernel::Accumulate => cumulative::emit_accumulate(&mut builder, &mut constants, arguments, lanes),
         Kernel::Combine { one: true } => {
             cumulative::emit_combine::<1>(plan, &mut builder, &mut constants, arguments, lanes);

@@ -23,11 +23,9 @@ pub(super) const SWEEP: usize = 4096;
 pub(super) const REST: usize = 16;
 pub(super) static ZEROS: [f32; SWEEP + REST] = [0.0; SWEEP + REST];
 /// Elements of a tensor that most last-level caches do not hold beside its output.
-const BEYOND: usize = 1 << 22;
-/// Vectors of the shortest row that is worked on as a row.
-const SHORT_ROWS: usize = 3;
-/// Vectors of the longest row of which a copy is made in place: computing its last vector aside costs more.
-const COPIED_ROWS: usize = 8;
+pub(super) const BEYOND: usize = 1 << 22;
+/// Vectors of the shortest row that is worked on as a row, out of place and in place (where its last vector is a call of its own).
+const SHORT_ROWS: (usize, usize) = (6, 20);
 /// The longest slab, in f32, whose squares a second-level cache holds.
 const LONGEST_SLAB: usize = 1 << 17;
 /// f32 of a packed tile: with its result, some of a second-level cache.
@@ -67,8 +65,6 @@ pub(super) struct Scratch {
     /// The last vector of every row of a block in place, and its results.
     pub(super) last_rows: Vec<*const u8>,
     pub(super) aside: Vec<f32>,
-    /// A plane that is computed in place.
-    copy: Vec<f32>,
     /// The last vector of every channel of a plane.
     pub(super) last: Vec<f32>,
 }
@@ -85,7 +81,7 @@ impl JitEngine {
         let positions = part.positions();
         let mut scratch = Scratch::default();
         let (input, output, in_place) = part.pointers();
-        if geometry.channels > 1 && geometry.inner < self.shortest_row(geometry) {
+        if geometry.channels > 1 && geometry.inner < self.shortest_row(geometry, in_place) {
             return self.slabs(part, &mut scratch);
         }
         let ring = matches!(self.plan.boundary, Boundary::Wrap) && self.accumulate.is_none();
@@ -107,12 +103,7 @@ impl JitEngine {
                     let input = Rows { start: input.add(first), stride: geometry.inner };
                     let output = Rows { start: output.add(first), stride: geometry.inner };
                     let plane = Plane { input, output, channels: geometry.channels, width, in_place, beyond };
-                    let slab = width == geometry.inner && geometry.channels * width <= LONGEST_SLAB;
-                    if in_place && slab && width < COPIED_ROWS * self.lanes() && self.accumulate.is_none() {
-                        self.copied_plane(plane, &mut scratch);
-                    } else {
-                        self.plane(plane, &mut scratch);
-                    }
+                    self.plane(plane, &mut scratch);
                 }
             }
             position += width;
@@ -124,31 +115,14 @@ impl JitEngine {
 
     /// The shortest rows that are worked on as rows. Shorter ones are better off with vectors along the whole slab: there is
     /// less of a last vector, and one call serves many slabs.
-    fn shortest_row(&self, geometry: Geometry) -> usize {
+    fn shortest_row(&self, geometry: Geometry, in_place: bool) -> usize {
         let long = geometry.channels.saturating_mul(geometry.inner) > LONGEST_SLAB || self.accumulate.is_some();
         match geometry.channels {
             _ if long => self.lanes(),
             // A block of one channel is slow: one chain of instructions at a time.
             ..FEW => usize::MAX,
-            _ => SHORT_ROWS * self.lanes(),
+            _ => self.lanes() * if in_place { SHORT_ROWS.1 } else { SHORT_ROWS.0 },
         }
-    }
-
-    /// Computes a plane of short rows in place, from a copy.
-    ///
-    /// # Safety
-    ///
-    /// As [`plane`](Self::plane); the rows are neighbours.
-    unsafe fn copied_plane(&self, plane: Plane, scratch: &mut Scratch) {
-        let mut copy = std::mem::take(&mut scratch.copy);
-        copy.clear();
-        // SAFETY: the plane's rows, one behind the other. The copy is other memory than the output.
-        unsafe {
-            copy.extend_from_slice(std::slice::from_raw_parts(plane.input.start, plane.channels * plane.width));
-            let input = Rows { start: copy.as_ptr(), stride: plane.width };
-            self.plane(Plane { input, in_place: false, ..plane }, scratch);
-        }
-        scratch.copy = copy;
     }
 
     /// Computes columns by way of a packed copy.

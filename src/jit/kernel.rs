@@ -171,7 +171,7 @@ pub(crate) fn machine_code(
             let traffic = match kernel {
                 Kernel::Block { traffic, .. } => Some(traffic),
                 Kernel::Accumulate | Kernel::Combine { .. } => Some(Traffic::Cached),
-                Kernel::ChannelsLast => None,
+                Kernel::ChannelsLast { past } => past.then_some(Traffic::Past),
             };
             lift(code, target, TABLE, traffic)
         }

@@ -3,8 +3,8 @@
 //! * [`host`]: which machine, which features;
 //! * [`lift`]: 128-bit code → 256 and 512 bits;
 //! * [`kernel`]: CLIF → memory that can be called, and back to the system;
-//! * [`drive`]: which rows a kernel is called on: [`blocks`], [`long_windows`], and [`channels_last`] or
-//!   [`short_slabs`] for slabs along the vectors;
+//! * [`drive`]: which rows a kernel is called on: [`blocks`], [`long_windows`], and [`channels_last`]
+//!   for slabs along the vectors;
 //! * [`JitEngine`] (here): the kernels of one plan, compiled when first needed, shared by all layers with that plan.
 #![allow(unsafe_code, reason = "calling generated code")]
 
@@ -20,8 +20,13 @@ mod lift_table;
 mod lift_tests;
 mod long_windows;
 mod propagate;
+#[cfg(target_arch = "x86_64")]
 mod short_slabs;
 mod squares;
+#[cfg(target_arch = "x86_64")]
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod window_sums;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
@@ -43,8 +48,8 @@ pub struct JitEngine {
     main: CompiledKernel,
     /// Sums along the channels, for long windows.
     accumulate: Option<CompiledKernel>,
-    /// For slabs whose channels lie along the vectors. Compiled on first use.
-    channels_last: OnceLock<Result<CompiledKernel, CompileError>>,
+    /// For slabs whose channels lie along the vectors, in the caches and past them. Compiled on first use.
+    channels_last: [OnceLock<Result<CompiledKernel, CompileError>>; 2],
     /// Outputs of one channel, for long windows. Compiled on first use.
     combine_one: OnceLock<Result<CompiledKernel, CompileError>>,
     /// Of the plan for two channels. Made on first use.
@@ -125,12 +130,12 @@ impl JitEngine {
     }
 
     /// The kernel for slabs whose channels lie along the vectors, where the plan has one and it can be had.
-    fn channels_last(&self) -> Option<&CompiledKernel> {
+    fn channels_last(&self, past: bool) -> Option<&CompiledKernel> {
         if self.accumulate.is_some() || !matches!(self.plan.formula, Formula::Normalize { .. }) {
             return None;
         }
-        let compile = || CompiledKernel::new(&self.plan, Kernel::ChannelsLast, self.vectors);
-        self.channels_last.get_or_init(compile).as_ref().ok()
+        let compile = || CompiledKernel::new(&self.plan, Kernel::ChannelsLast { past }, self.vectors);
+        self.channels_last[usize::from(past)].get_or_init(compile).as_ref().ok()
     }
 
     /// The kernel for outputs of one channel of a long window, where it can be had.
@@ -283,7 +288,7 @@ mod tests {
             );
             all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic }));
             if matches!(plan.formula, Formula::Normalize { .. }) {
-                all.push(Kernel::ChannelsLast);
+                all.extend([false, true].map(|past| Kernel::ChannelsLast { past }));
             }
         }
         all

@@ -1,83 +1,53 @@
-//! Drives the channels-last kernel over slabs of less than a vector, or of a vector and a bit: many at once.
+//! The window sums of slabs of less than a vector, many at once; and of rings.
 //!
 //! ```text
-//! x, and y  a b c 0 0 | d e f 0 0 | …             size 5, three channels
-//! squares   0 0 | a² b² c² 0 0 | d² e² f² 0 0 | …
+//! x         a b c | d e f | …                 size 5, three channels
+//! spread    a b c 0 0 d e f 0 0 …
+//! sums      A B C · · D E F · · …             A = a² + b² + c², …
 //! ```
 //!
 //! Slabs are spread into one long row with room for the taps beyond their edges, so that a vector may cross from one slab into the
-//! next: what it computes in between is not collected. Zeros behind one slab are those before the next; a ring has its own on both
-//! sides. All is in a scratch, which makes this work in place too.
+//! next: what is summed in between is not collected. Zeros behind one slab are those before the next; a ring has its own other end
+//! on both sides.
 
-use std::ops::Range;
-use std::ptr;
-
-use super::JitEngine;
-use super::drive::Scratch;
-use super::kernel::CompiledKernel;
-use super::squares::{Squares, bytes};
+use super::channels_last::WIDEST;
+use super::squares::wrap;
+use super::window_sums::{self, Slabs};
 use crate::config::Boundary;
-use crate::geometry::Geometry;
-use crate::tensor::Part;
+use crate::plan::Plan;
 
-/// f32 of a long row: with its squares and its result, some of a first-level cache.
-const ROW: usize = 1 << 11;
-/// What spreading and collecting costs an element, in parts of computing it.
-const COPIES: f64 = 0.2;
+/// Memory of a call.
+#[derive(Default)]
+pub(super) struct Spread {
+    x: Vec<f32>,
+    sums: Vec<f32>,
+}
 
-impl JitEngine {
-    /// Whether slabs are better spread into long rows than taken one by one, the last vector of each overlapping.
-    pub(super) fn spreads(&self, Geometry { channels, inner, .. }: Geometry) -> bool {
-        let slab = channels * inner;
-        let padded = slab + self.gap() * inner;
-        let one_by_one = slab.div_ceil(self.lanes()) * self.lanes();
-        slab < self.lanes() || (padded as f64) + COPIES * (slab as f64) < one_by_one as f64
-    }
-
-    /// Taps between two slabs.
-    fn gap(&self) -> usize {
-        let (before, after) = (self.plan.before, self.plan.after);
-        match self.plan.boundary {
-            Boundary::Zero => before.max(after),
-            Boundary::Wrap => before + after,
-        }
-    }
-
-    /// Computes whole slabs.
-    pub(super) fn short_slabs(
-        &self,
-        kernel: &CompiledKernel,
-        part: &mut Part<'_, f32>,
-        slabs: Range<usize>,
-        scratch: &mut Scratch,
-    ) {
-        let Geometry { channels, inner, .. } = part.geometry();
-        let (before, after) = (self.plan.before * inner, self.plan.after * inner);
-        let slab = channels * inner;
-        let padded = slab + self.gap() * inner;
-        let group = (ROW / Squares::levels(&self.plan) / padded).clamp(1, slabs.len());
-        let length = (group * padded).max(self.lanes());
-        let (mut x, mut y) = (vec![0.0f32; length], vec![0.0f32; length]);
-        let mut squares = Squares::new(&self.plan, before + length + after, before, inner);
-        let (input, output, _) = part.pointers();
-        for start in slabs.clone().step_by(group) {
-            let count = group.min(slabs.end - start);
-            // SAFETY: the slabs lie within the tensor, and their positions are this part's alone; the row holds them.
-            unsafe { copy_slabs(slab, count, (input.add(start * slab), slab), (x.as_mut_ptr(), padded)) };
-            squares.square(before, &x);
-            if self.plan.boundary == Boundary::Wrap {
-                let rings = squares.squares().chunks_exact_mut(padded).take(count);
-                rings.for_each(|squares| self.wrap(squares, channels, inner));
+impl Spread {
+    /// As [`window_sums::sum`].
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    pub(super) unsafe fn sum(&mut self, plan: &Plan, slabs: Slabs, lanes: usize, sums: *mut f32) {
+        let Slabs { x, length, count, inner, .. } = slabs;
+        let ring = plan.boundary == Boundary::Wrap;
+        let (first, gap) =
+            if ring { (plan.before, plan.before + plan.after) } else { (0, plan.before.max(plan.after)) };
+        let first = first * inner;
+        let padded = length + gap * inner;
+        let total = padded * count;
+        self.x.resize(total, 0.0);
+        self.sums.resize(total + WIDEST, 0.0);
+        // SAFETY: both rows hold the slabs from `first` on, so far apart, and are other memory than the slabs and their sums.
+        unsafe {
+            copy_slabs(length, count, (x, length), (self.x[first..].as_mut_ptr(), padded));
+            if ring {
+                self.x.chunks_exact_mut(padded).for_each(|slab| wrap(plan, slab, length / inner, inner));
             }
-            squares.sum_up(before + length + after);
-            scratch.rows.clear();
-            scratch.rows.extend(squares.rows(&self.plan));
-            scratch.rows.extend([x.as_ptr().cast(), y.as_mut_ptr().cast_const().cast()]);
-            scratch.rows.extend([bytes(length), bytes(length), ptr::without_provenance(1)]);
-            // SAFETY: one slab of `length`; its last tap is the last of the squares. y is another row than x.
-            unsafe { kernel.call(&scratch.rows, length) };
-            // SAFETY: as before.
-            unsafe { copy_slabs(slab, count, (y.as_ptr(), padded), (output.add(start * slab), slab)) };
+            let row = Slabs { x: self.x.as_ptr(), length: total, count: 1, ..slabs };
+            window_sums::sum(row, lanes, self.sums.as_mut_ptr());
+            copy_slabs(length, count, (self.sums[first..].as_ptr(), padded), (sums, length));
         }
     }
 }

@@ -1,84 +1,158 @@
-//! The squares of slabs whose channels lie along the vectors, with room for the taps beyond their edges, and for longer
-//! windows the sums of 2, 4, 8, … taps: what the channels-last kernel loads.
-
-use std::ptr;
+//! The window sums of slabs whose channels lie along the vectors, made in memory: squares with room for the taps beyond the
+//! edges, their sums of 2, 4, 8, … taps, and of these the windows'. For processors that have no code to make them in registers
+//! ([`window_sums`](super::window_sums)).
 
 use super::host::vectorized;
-use crate::codegen::channels_last::tap_rows;
+use crate::arithmetic::window::runs;
+use crate::config::Boundary;
 use crate::plan::Plan;
 
-/// f32 of the widest vector.
-pub(super) const BORDER: usize = 16;
-
-/// Sums of 1, 2, 4, … taps at every element, each from its place on, `inner` apart.
+/// Memory of a call.
+#[derive(Default)]
 pub(super) struct Squares {
+    /// Sums of 1, 2, 4, … taps at every element of the padded slabs, each from its place on.
     levels: Vec<Vec<f32>>,
-    /// Where in each level the first element stands.
-    first: usize,
-    length: usize,
-    inner: usize,
 }
 
 impl Squares {
-    /// Room for `length` squares, the one at `aligned` on the border of a vector.
-    pub(super) fn new(plan: &Plan, length: usize, aligned: usize, inner: usize) -> Self {
-        let top = tap_rows(plan).iter().map(|&(level, _)| level).max().unwrap_or(0);
-        let levels: Vec<Vec<f32>> = (0..=top).map(|_| vec![0.0; length + BORDER]).collect();
-        let first = levels[0][aligned..].as_ptr().align_offset(BORDER * size_of::<f32>()).min(BORDER);
-        Self { levels, first, length, inner }
-    }
-
-    /// How many levels a plan's windows need.
-    pub(super) fn levels(plan: &Plan) -> usize {
-        1 + tap_rows(plan).iter().map(|&(level, _)| level).max().unwrap_or(0)
-    }
-
-    /// The squares themselves.
-    pub(super) fn squares(&mut self) -> &mut [f32] {
-        &mut self.levels[0][self.first..][..self.length]
-    }
-
-    /// Squares `x` into the squares from `at` on.
-    pub(super) fn square(&mut self, at: usize, x: &[f32]) {
-        let squares = &mut self.squares()[at..];
-        vectorized(
-            #[inline(always)]
-            || {
-                for (square, x) in squares.iter_mut().zip(x) {
-                    *square = x * x;
-                }
-            },
-        );
-    }
-
-    /// Makes the sums of the first `length` squares: each of two halves, in the order of `arithmetic::window`.
-    pub(super) fn sum_up(&mut self, length: usize) {
-        let (first, inner) = (self.first, self.inner);
-        for level in 1..self.levels.len() {
-            let step = inner << (level - 1);
-            let [half, sums] = self.levels.get_disjoint_mut([level - 1, level]).expect("two levels are two");
-            let half = &half[first..][..length];
-            let (sums, upper) = (&mut sums[first..][..length], half.get(step..).unwrap_or_default());
-            vectorized(
-                #[inline(always)]
-                || {
-                    for ((sum, lower), upper) in sums.iter_mut().zip(half).zip(upper) {
-                        *sum = lower + upper;
-                    }
-                },
-            );
+    /// Writes the window sums of the slabs of `length` in `x` to `sums`.
+    pub(super) fn sum(&mut self, plan: &Plan, x: &[f32], (length, inner): (usize, usize), sums: &mut [f32]) {
+        let taps = plan.before + 1 + plan.after;
+        let (before, after) = (plan.before * inner, plan.after * inner);
+        let padded = before + length + after;
+        let total = x.len() / length * padded;
+        self.levels.resize_with(taps.ilog2() as usize + 1, Vec::new);
+        self.levels.iter_mut().for_each(|level| level.resize(total, 0.0));
+        for (squares, x) in self.levels[0].chunks_exact_mut(padded).zip(x.chunks_exact(length)) {
+            square(x, &mut squares[before..][..length]);
+            if plan.boundary == Boundary::Wrap {
+                wrap(plan, squares, length / inner, inner);
+            }
         }
-    }
-
-    /// Where the kernel's taps begin.
-    pub(super) fn rows(&self, plan: &Plan) -> impl Iterator<Item = *const u8> {
-        tap_rows(plan)
-            .into_iter()
-            .map(|(level, tap)| self.levels[level][self.first + tap * self.inner..].as_ptr().cast())
+        for level in 1..self.levels.len() {
+            let [half, whole] = self.levels.get_disjoint_mut([level - 1, level]).expect("two levels are two");
+            add(half, half.get(inner << (level - 1)..).unwrap_or_default(), whole);
+        }
+        for (slab, sums) in sums.chunks_exact_mut(length).enumerate() {
+            for (index, (level, tap)) in runs(taps).enumerate() {
+                let run = &self.levels[level][slab * padded + tap * inner..][..length];
+                if index == 0 { sums.copy_from_slice(run) } else { add_to(sums, run) }
+            }
+        }
     }
 }
 
-/// A number of bytes, as a row of the kernel.
-pub(super) fn bytes(elements: usize) -> *const u8 {
-    ptr::without_provenance(elements * size_of::<f32>())
+fn square(x: &[f32], squares: &mut [f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (square, x) in squares.iter_mut().zip(x) {
+                *square = x * x;
+            }
+        },
+    );
+}
+
+fn add(lower: &[f32], upper: &[f32], sums: &mut [f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for ((sum, lower), upper) in sums.iter_mut().zip(lower).zip(upper) {
+                *sum = lower + upper;
+            }
+        },
+    );
+}
+
+fn add_to(sums: &mut [f32], run: &[f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (sum, run) in sums.iter_mut().zip(run) {
+                *sum += run;
+            }
+        },
+    );
+}
+
+/// Fills the room around a slab, or its squares, from the other end of its ring.
+pub(super) fn wrap(plan: &Plan, slab: &mut [f32], channels: usize, inner: usize) {
+    let &Plan { before, after, .. } = plan;
+    if before.max(after) <= channels {
+        slab.copy_within(channels * inner..(channels + before) * inner, 0);
+        slab.copy_within(before * inner..(before + after) * inner, (before + channels) * inner);
+        return;
+    }
+    for tap in (0..before).chain(before + channels..before + channels + after) {
+        if let Some(channel) = plan.tap(tap, channels) {
+            let from = (before + channel) * inner;
+            slab.copy_within(from..from + inner, tap * inner);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LrnConfig, Window};
+
+    /// In memory, in registers and as `runs` says: the same bits.
+    #[test]
+    fn sums_are_the_same_wherever_they_are_made() {
+        for (before, after) in
+            [(0, 0), (1, 0), (0, 1), (1, 1), (2, 2), (2, 3), (4, 4), (7, 7), (0, 15), (15, 0), (8, 7)]
+        {
+            for boundary in [Boundary::Zero, Boundary::Wrap] {
+                let config = LrnConfig::window(Window { before, after, divisor: 1.0 }).boundary(boundary);
+                let plan = Plan::new(&config.resolve().unwrap());
+                for (channels, inner) in [(2, 1), (3, 1), (17, 1), (40, 1), (5, 3), (9, 8), (3, 20), (20, 33)] {
+                    check(&plan, channels, inner);
+                }
+            }
+        }
+    }
+
+    fn check(plan: &Plan, channels: usize, inner: usize) {
+        let (length, count, taps) = (channels * inner, 3, plan.before + 1 + plan.after);
+        let x: Vec<f32> = (0..length * count).map(|i| ((i * 37 % 101) as f32 - 50.0) * 1.7).collect();
+        let expected: Vec<u32> = (0..x.len())
+            .map(|element| {
+                let (slab, channel, column) = (element / length, element % length / inner, element % inner);
+                let square = |tap: usize| {
+                    let tap = plan.tap(channel + tap, channels);
+                    tap.map_or(0.0, |channel| x[slab * length + channel * inner + column].powi(2))
+                };
+                let halves = |level: usize, first: usize| {
+                    let mut run: Vec<f32> = (first..first + (1 << level)).map(square).collect();
+                    while run.len() > 1 {
+                        run = run.chunks(2).map(|pair| pair[0] + pair[1]).collect();
+                    }
+                    run[0]
+                };
+                let sums = runs(taps).map(|(level, first)| halves(level, first));
+                sums.reduce(|sum, run| sum + run).unwrap().to_bits()
+            })
+            .collect();
+        let bits = |sums: &[f32]| sums[..x.len()].iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
+        let mut sums = vec![0.0; x.len() + 16];
+        Squares::default().sum(plan, &x, (length, inner), &mut sums[..x.len()]);
+        assert_eq!(bits(&sums), expected, "in memory: {plan} {channels} {inner}");
+        #[cfg(target_arch = "x86_64")]
+        if super::super::window_sums::possible() {
+            let slabs =
+                super::super::window_sums::Slabs { x: x.as_ptr(), length, count, inner, taps, after: plan.after };
+            for lanes in [8, 16] {
+                if plan.boundary == Boundary::Zero {
+                    sums.fill(f32::NAN);
+                    // SAFETY: three slabs, and room for their sums and 16 more.
+                    unsafe { super::super::window_sums::sum(slabs, lanes, sums.as_mut_ptr()) };
+                    assert_eq!(bits(&sums), expected, "in registers: {lanes} {plan} {channels} {inner}");
+                }
+                sums.fill(f32::NAN);
+                // SAFETY: as before.
+                unsafe { super::super::short_slabs::Spread::default().sum(plan, slabs, lanes, sums.as_mut_ptr()) };
+                assert_eq!(bits(&sums), expected, "spread: {lanes} {plan} {channels} {inner}");
+            }
+        }
+    }
 }
