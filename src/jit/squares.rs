@@ -141,7 +141,7 @@ mod tests {
         if super::super::window_sums::possible() {
             let slabs =
                 super::super::window_sums::Slabs { x: x.as_ptr(), length, count, inner, taps, after: plan.after };
-            for lanes in [8, 16] {
+            for lanes in [4, 8, 16] {
                 if plan.boundary == Boundary::Zero {
                     sums.fill(f32::NAN);
                     // SAFETY: three slabs, and room for their sums and 16 more.

@@ -157,3 +157,63 @@ impl Vector for x86::__m256 {
         }
     }
 }
+
+/// 256 bits with AVX-512 VL: shuffles of two vectors, as at 512.
+#[derive(Clone, Copy)]
+pub(super) struct Half(x86::__m256);
+
+impl Vector for Half {
+    const LANES: usize = 8;
+    type Mask = x86::__mmask8;
+    /// Whence each lane comes: 0 to 7 are those of the vector before.
+    type Shift = x86::__m256i;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        unsafe { Self(x86::_mm256_setzero_ps()) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        unsafe { Self(x86::_mm256_add_ps(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn square(self) -> Self {
+        unsafe { Self(x86::_mm256_mul_ps(self.0, self.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn mask(from: usize, to: usize) -> Self::Mask {
+        (((1u32 << to) - 1) & !((1u32 << from) - 1)) as u8
+    }
+
+    #[inline(always)]
+    unsafe fn load(x: *const f32) -> Self {
+        unsafe { Self(x86::_mm256_loadu_ps(x)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_masked(x: *const f32, mask: Self::Mask) -> Self {
+        unsafe { Self(x86::_mm256_maskz_loadu_ps(mask, x)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { x86::_mm256_storeu_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn shift(by: usize) -> Self::Shift {
+        unsafe {
+            let lanes = x86::_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            x86::_mm256_add_epi32(lanes, x86::_mm256_set1_epi32(8 - by as i32))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn behind(self, kept: &mut Self, shift: Self::Shift) -> Self {
+        let before = std::mem::replace(kept, self);
+        unsafe { Self(x86::_mm256_permutex2var_ps(before.0, shift, self.0)) }
+    }
+}

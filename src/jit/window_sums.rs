@@ -19,7 +19,7 @@
 
 use std::arch::x86_64 as x86;
 
-use super::vector::Vector;
+use super::vector::{Half, Vector};
 use crate::arithmetic::window::MAX_UNROLLED;
 
 /// Levels of doubling: sums of 1, 2, 4, 8 and 16.
@@ -53,10 +53,12 @@ pub(super) fn possible() -> bool {
 /// It is [`possible`]. The slabs are readable; `sums` is writable over as many elements and 16 more, and none of it is theirs.
 pub(super) unsafe fn sum(slabs: Slabs, lanes: usize, sums: *mut f32) {
     debug_assert!(possible());
-    // SAFETY: the processor has AVX2, and AVX-512 was just detected; the rest is passed on.
+    // SAFETY: the processor has AVX2, and what there is of AVX-512 was just detected; the rest is passed on.
     unsafe {
         if lanes == 16 && is_x86_feature_detected!("avx512f") {
             with_avx512(slabs, sums);
+        } else if lanes == 8 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+            with_avx512_vl(slabs, sums);
         } else {
             with_avx2(slabs, sums);
         }
@@ -67,6 +69,12 @@ pub(super) unsafe fn sum(slabs: Slabs, lanes: usize, sums: *mut f32) {
 unsafe fn with_avx512(slabs: Slabs, sums: *mut f32) {
     // SAFETY: passed on.
     unsafe { by_taps::<x86::__m512>(slabs, sums) }
+}
+
+#[target_feature(enable = "avx512f,avx512vl")]
+unsafe fn with_avx512_vl(slabs: Slabs, sums: *mut f32) {
+    // SAFETY: passed on.
+    unsafe { by_taps::<Half>(slabs, sums) }
 }
 
 #[target_feature(enable = "avx2")]
