@@ -1,7 +1,8 @@
 //! Drives the kernels of long windows over a plane: sums along the channels, then outputs from two of them.
 //!
-//! All sums of a stretch are made before its first output, and an output is written after the same element was read for the
-//! last time: this works in place as well.
+//! All rows of sums of a stretch are made before its first output; what outputs carry on from there are squares of channels that
+//! are not written yet, or now. So an output is written after the same element was read for the last time: this works in place as
+//! well.
 
 use std::ptr;
 
@@ -19,7 +20,7 @@ const TILE: usize = 1 << 15;
 impl JitEngine {
     /// # Safety
     ///
-    /// As [`plane`](Self::plane).
+    /// As [`plane`](Self::plane); in place the width is a whole number of vectors.
     pub(super) unsafe fn cumulative_plane(&self, accumulate: &CompiledKernel, plane: Plane, scratch: &mut Scratch) {
         let Plane { input, output, channels, width, .. } = plane;
         let Scratch { rows, spare, sums, schedule: known, .. } = scratch;
