@@ -25,7 +25,7 @@ const LINE: usize = 64;
 struct Row {
     case: Case,
     /// Whether the tensors begin on cache lines, instead of where the allocator puts them (glibc: 16 bytes past a page's
-    /// border). Beyond the caches, rows of whole lines are then written past the caches.
+    /// border). Beyond the caches, rows of whole lines are then written past the caches as a whole, else but for their ends.
     on_lines: bool,
 }
 

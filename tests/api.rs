@@ -187,7 +187,7 @@ fn a_plan_tells_what_is_computed() {
         assert!(text.contains(part), "“{part}” is not in: {text}");
     }
     let text = plan(LrnConfig::new(5).beta(7.0));
-    assert!(text.contains("squared 1 times), at most 10.5 ulp"), "{text}");
+    assert!(text.contains("squared once), at most 10.5 ulp"), "{text}");
     assert_eq!(plan(LrnConfig::new(4).beta(0.0)), "y = x (beta is 0)");
     assert_eq!(plan(LrnConfig::new(4).alpha(0.0).k(16.0)), "y = x · 0.125 (alpha is 0)");
     for beta in BETAS {

@@ -10,9 +10,9 @@
 //!
 //! suffix(u) sums from u to the end of its block, from the end downwards; prefix(u) from the beginning of its block to u.
 //! Suffixes are made before the first output. The prefix of a channel is that of the channel before it and one square more, so
-//! one is carried from output to output. (On a ring its squares may be those of channels that in place are outputs by then: there
-//! prefixes are made first, too.) Three additions an output, whatever n. The order depends on n and the channel alone: taps beyond the edges would add
-//! zero and are left out.
+//! one is carried from output to output. (On a ring its squares may be those of channels that in place are outputs by then:
+//! there prefixes are made first, too.) Three additions an output, whatever n. The order depends on n and the channel alone:
+//! taps beyond the edges would add zero and are left out.
 //!
 //! On a ring of C channels n taps are n / C whole turns, which weigh the sum of all channels, and a window of the n mod C
 //! taps that are left, whose numbers run on past C to channel (u − before) mod C.

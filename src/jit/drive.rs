@@ -31,7 +31,7 @@ const LONGEST_SLAB: usize = 1 << 17;
 /// f32 of a packed tile: with its result, some of a second-level cache.
 const PACKED: usize = 1 << 14;
 /// Rows this many f32 apart, or a multiple, share one set of a first-level cache.
-pub(super) const SAME_SET: usize = 1024;
+const SAME_SET: usize = 1024;
 
 /// Rows of f32, `stride` apart.
 #[derive(Clone, Copy)]

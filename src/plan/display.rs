@@ -60,8 +60,10 @@ impl fmt::Display for Power {
             }
             Fraction::Fitted(fitted) => {
                 write!(f, "·d^{} (fitted, degree {}", -fitted.beta, fitted.coefficients.len())?;
-                if fitted.squarings > 0 {
-                    write!(f, ", squared {} times", fitted.squarings)?;
+                match fitted.squarings {
+                    0 => {}
+                    1 => f.write_str(", squared once")?,
+                    times => write!(f, ", squared {times} times")?,
                 }
                 f.write_str(")")
             }

@@ -124,8 +124,8 @@ pub struct Wide {
 const MAX_STEPPED: f64 = 4.0;
 /// The largest |beta| that is computed by squaring a fitted power: beyond it the squares could leave the range of a float.
 const MAX_FITTED: f64 = 32.0;
-/// The largest |beta| that a polynomial is fitted to so as to be squared. Every square doubles the error, and every unit of beta
-/// lengthens the polynomial.
+/// The largest |beta| that a polynomial is fitted to; larger ones are squares. Every square doubles the error, and every unit of
+/// beta lengthens the polynomial.
 const MAX_POLYNOMIAL: f64 = 4.0;
 /// Places looked at for the center of a fitted polynomial.
 const CENTERS: u32 = 160;
@@ -267,7 +267,7 @@ fn center(beta: f64) -> f32 {
 
 impl Fitted {
     fn new(beta: f64, least: Option<f32>) -> Self {
-        let squarings = if beta.abs() <= MAX_STEPPED { 0 } else { (beta.abs() / MAX_POLYNOMIAL).log2().ceil() as u8 };
+        let squarings = (beta.abs() / MAX_POLYNOMIAL).log2().ceil().max(0.0) as u8;
         let part = beta / f64::from(1u32 << squarings);
         let bounded = least.is_some() && beta > 0.0 && squarings == 0;
         let (origin, interval) = if beta > 0.0 { (0.5f32, (0.5, 1.0)) } else { (1.0f32, (1.0, 2.0)) };
