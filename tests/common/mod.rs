@@ -2,10 +2,15 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod case;
+pub mod compare;
 pub mod coverage;
 pub mod draw;
 pub mod golden;
 pub mod measure;
+pub mod pool;
+pub mod real;
 pub mod rng;
+pub mod shrink;
 #[cfg(feature = "cli")]
 pub mod tool;
+pub mod ways;
