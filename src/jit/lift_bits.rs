@@ -104,7 +104,7 @@ fn compiled(plan: &Plan, kernel: Kernel, vectors: Vectors) -> CompiledKernel {
 /// What this host can run beside 128 bits.
 fn host_targets() -> Vec<Target> {
     let has = |target: &Target| match target {
-        Target::Vex256 => host::vectors(crate::Width::W256).is_ok(),
+        Target::Vex128 | Target::Vex256 => host::vectors(crate::Width::W256).is_ok(),
         Target::Evex256 | Target::Evex512 => host::vectors(crate::Width::W512).is_ok(),
     };
     TARGETS.into_iter().filter(has).collect()
@@ -179,13 +179,17 @@ fn a_wrong_lift_is_seen() {
     let Some(&target) = host_targets().last() else { return };
     let isa = host::isa().unwrap();
     let forward = |plan: &Plan| main_kernel(plan);
-    let gradient = |_: &Plan| Kernel::Block { channels: 4, traffic: Traffic::Cached, stage: Stage::Gradient };
+    let block = |channels, stage| Kernel::Block { channels, traffic: Traffic::Cached, stage, convert: false };
+    let gradient = |_: &Plan| block(4, Stage::Gradient);
+    // Its halves by their bits.
+    let halves = |_: &Plan| block(8, Stage::Forward);
     type Choice<'a> = &'a dyn Fn(&Plan) -> Kernel;
-    let kernels: [(LrnConfig, Number, Choice<'_>); 6] = [
+    let kernels: [(LrnConfig, Number, Choice<'_>); 7] = [
         (LrnConfig::new(3).k(1.25), Number::F32, &forward),
         (LrnConfig::new(2).k(1.25).beta(0.6), Number::F32, &forward),
         (LrnConfig::new(3).k(1.25), Number::F64, &forward),
         (LrnConfig::new(2).k(1.25), Number::F64, &gradient),
+        (LrnConfig::new(3).k(1.25), Number::F16, &halves),
         (LrnConfig::new(3).k(1.25), Number::F16, &forward),
         (LrnConfig::new(2).k(1.25).beta(0.6), Number::Bf16, &forward),
     ];

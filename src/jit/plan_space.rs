@@ -90,11 +90,14 @@ fn forward_kernels(plan: &Plan) -> Vec<Kernel> {
     if plan.is_cumulative() {
         all.push(Kernel::Combine { one: true });
     } else {
-        let stage = Stage::Forward;
-        let block = |channels, traffic| Kernel::Block { channels, traffic, stage };
-        all.extend([1, FEW, most_block_channels(plan)].map(|channels| block(channels, Traffic::Cached)));
         let traffic = [Traffic::Cached, Traffic::Beyond, Traffic::Past];
-        all.extend(traffic.map(|traffic| block(block_channels(plan), traffic)));
+        // Whatever this host can do.
+        let ways: &[bool] = if plan.number == Number::F16 { &[false, true] } else { &[false] };
+        for &convert in ways {
+            let block = |channels, traffic| Kernel::Block { channels, traffic, stage: Stage::Forward, convert };
+            all.extend([1, FEW, most_block_channels(plan)].map(|channels| block(channels, Traffic::Cached)));
+            all.extend(traffic.map(|traffic| block(block_channels(plan), traffic)));
+        }
     }
     all
 }
@@ -113,7 +116,8 @@ pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
     if plan.summation().is_some() && !plan.is_cumulative() {
         for &stage in stages {
             for channels in [1, FEW] {
-                all.extend([Traffic::Cached, Traffic::Beyond].map(|traffic| Kernel::Block { channels, traffic, stage }));
+                let traffic = [Traffic::Cached, Traffic::Beyond];
+                all.extend(traffic.map(|traffic| Kernel::Block { channels, traffic, stage, convert: false }));
             }
         }
     }
