@@ -1,6 +1,5 @@
-//! The JIT computes the bits of the interpreter for every element type, task and input activation, by way of every driver:
-//! as [`bitwise`](../bitwise.rs) for the forward pass of f32, whose cases these are (`cargo test --test bitwise_kinds -- --nocapture`
-//! prints what was met).
+//! The JIT computes the bits of the interpreter for every element type, task and input activation, by way of every driver; of the
+//! forward pass of f32 `bitwise` asks more (`cargo test --test bitwise_kinds -- --nocapture` prints what was met).
 
 mod common;
 
@@ -85,6 +84,7 @@ impl Tally {
         let &Self { configurations, comparisons, elements, normal, ref failures, .. } = self;
         println!("{}: {configurations} configurations, {comparisons} comparisons", E::NAME);
         println!("{elements} elements, of which {normal} came out finite and not 0");
+        failures.iter().for_each(|failure| println!("{failure}"));
         assert!(failures.is_empty(), "{} failures, the first:\n{}", failures.len(), failures[0]);
         assert!(configurations > 1000 && comparisons >= 15 * configurations);
         // NaN equals NaN and 0 equals 0 in any kernel: enough must be something else.
