@@ -89,8 +89,11 @@ impl Tally {
         assert!(configurations > 1000 && comparisons >= 15 * configurations);
         // NaN equals NaN and 0 equals 0 in any kernel: enough must be something else.
         assert!(4 * normal > elements);
-        let widths: Vec<Width> =
-            common::case::Settings::torch(5, 1.0, 0.75, 1.0).compiled::<E>(1).into_iter().map(|(width, _)| width).collect();
+        let widths: Vec<Width> = common::case::Settings::torch(5, 1.0, 0.75, 1.0)
+            .compiled::<E>(1)
+            .into_iter()
+            .map(|(width, _)| width)
+            .collect();
         let each_task = |cells: &dyn Fn(Task) -> Vec<String>| Task::ALL.into_iter().flat_map(cells).collect::<Vec<_>>();
         let ways = |task| {
             let each = |width| Way::ALL.map(|way| format!("{task}, {width} bits, {way:?}"));
@@ -111,7 +114,8 @@ impl Tally {
         };
         self.classes.assert_are("tasks and classes", each_task(&classes));
         let recipes = if E::NUMBER == Number::F64 { all_recipes_of_f64() } else { all_recipes() };
-        let both = recipes.iter().flat_map(|recipe| ["forward", "derivatives"].map(|derived| format!("{derived}: {recipe}")));
+        let both =
+            recipes.iter().flat_map(|recipe| ["forward", "derivatives"].map(|derived| format!("{derived}: {recipe}")));
         self.recipes.assert_are("recipes", both);
     }
 }
@@ -138,7 +142,8 @@ fn bf16_agrees() {
 
 /// Cases that shrink, of every number, task and activation.
 fn shrinking<E: Real>() {
-    let case = (shrink::any_case(), proptest::sample::select(&Task::ALL[..]), proptest::sample::select(&ACTIVATIONS[..]));
+    let case =
+        (shrink::any_case(), proptest::sample::select(&Task::ALL[..]), proptest::sample::select(&ACTIVATIONS[..]));
     let case = case.prop_map(|(mut case, task, input)| {
         case.settings.input = input;
         (task, case)

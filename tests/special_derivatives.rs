@@ -87,7 +87,10 @@ fn zero_is_no_special_case() {
         for size in [1, 5, 17] {
             let layer = Settings::torch(size, 1.0, beta, 1.0).layer::<f64>(Backend::Jit, 1);
             let (x, grad) = (vec![0.0; CHANNELS * 7], Data::Plain.draw::<f64>(CHANNELS * 7, 1));
-            for y in [layer.backward(&x, &grad, &[1, CHANNELS, 7]).unwrap(), layer.jvp(&x, &grad, &[1, CHANNELS, 7]).unwrap()] {
+            for y in [
+                layer.backward(&x, &grad, &[1, CHANNELS, 7]).unwrap(),
+                layer.jvp(&x, &grad, &[1, CHANNELS, 7]).unwrap(),
+            ] {
                 let near = |(y, grad): (&f64, &f64)| (y - grad).abs() <= 4.0 * f64::EPSILON * grad.abs();
                 assert!(y.iter().zip(&grad).all(near), "beta {beta}, size {size}");
             }

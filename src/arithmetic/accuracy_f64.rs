@@ -1,5 +1,5 @@
 //! The error of every power recipe of f64, given d, against 106 bits: a sample of d over all exponents, mantissas evenly spread
-//! (`cargo test --release --lib accuracy_f64 -- --include-ignored --nocapture` prints what docs/NUMERICS.md quotes).
+//! (`cargo test --lib accuracy_f64 -- --nocapture` prints what docs/NUMERICS.md quotes).
 
 use super::double_double::{Double, Powers};
 use super::power;
@@ -120,7 +120,7 @@ fn check(powers: &Powers, beta: f64, samples: u64) {
             format!("{:?}", power.guard),
             power.max_ulp()
         );
-        assert!(results > samples / 8 && error <= power.max_ulp(), "beta {beta}, {:?}: {error} ulp at d = {at:e}", power.guard);
+        assert!(results > samples / 40 && error <= power.max_ulp(), "beta {beta}, {:?}: {error} ulp at d = {at:e}", power.guard);
     }
 }
 

@@ -98,7 +98,7 @@ fn run(compiled: &CompiledKernel, plan: &Plan, kernel: Kernel, elements: usize) 
 fn compiled(plan: &Plan, kernel: Kernel, vectors: Vectors) -> CompiledKernel {
     let compiled = CompiledKernel::new(plan, kernel, vectors);
     let compiled = compiled.unwrap_or_else(|error| panic!("{kernel:?}, {} {plan}: {error}", plan.number));
-    assert_eq!(compiled.refusal(), None);
+    assert_eq!(compiled.refusal(), None, "{vectors:?} {kernel:?}, {} {plan}", plan.number);
     compiled
 }
 

@@ -30,6 +30,7 @@ fn nothing_of_the_plan_space_is_refused() {
         }
     }
     println!("{lifted} lifted, {} refused", refused.len());
+    refused.iter().for_each(|refused| println!("{refused}"));
     assert!(refused.is_empty(), "{} refused, the first: {}", refused.len(), refused[0]);
     assert!(lifted > 20_000, "{lifted}");
 }

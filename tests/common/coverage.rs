@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use lrn_jit::plan::{FittedRange, Formula, Fraction, Guard, Plan, Power, Staging, Summation};
 use lrn_jit::Boundary;
+use lrn_jit::plan::{FittedRange, Formula, Fraction, Guard, Plan, Power, Staging, Summation};
 
 use super::rng::Rng;
 
@@ -167,7 +167,8 @@ pub fn all_recipes() -> Vec<String> {
 pub fn all_recipes_of_f64() -> Vec<String> {
     let mut recipes = all_recipes();
     recipes.retain(|recipe| !recipe.contains("fitted"));
-    let precise = recipes.iter().filter(|recipe| recipe.contains("wide")).map(|recipe| recipe.replace("wide", "wide precise"));
+    let precise =
+        recipes.iter().filter(|recipe| recipe.contains("wide")).map(|recipe| recipe.replace("wide", "wide precise"));
     let precise: Vec<_> = precise.collect();
     recipes.extend(precise);
     recipes

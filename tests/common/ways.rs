@@ -44,7 +44,9 @@ impl Way {
         let few = [3, 4, 5, 7, 8, 9, taps + 1, taps.max(3)];
         match self {
             Self::WidePlanes => [1, rng.pick(&few), rng.pick(&[321, 333, 645])],
-            Self::NarrowPlanes => [rng.between(1, 2), rng.pick(&[3, 5, 8, 17, taps + 2]), rng.pick(&[16, 33, 49, 64, 101, 130])],
+            Self::NarrowPlanes => {
+                [rng.between(1, 2), rng.pick(&[3, 5, 8, 17, taps + 2]), rng.pick(&[16, 33, 49, 64, 101, 130])]
+            }
             Self::Stretches => [1, rng.pick(&[3, 5]), rng.pick(&[1100, 1283, 4131])],
             Self::ShortRows => [rng.between(1, 5), rng.pick(&[3, 7, 16, 19, taps + 1]), rng.between(2, 15)],
             Self::ChannelsLast => [rng.between(1, 40), rng.pick(&[3, 5, 8, 16, 31, 33, taps + 1, 2 * taps + 1]), 1],
