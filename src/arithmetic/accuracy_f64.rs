@@ -36,7 +36,9 @@ impl Draw {
         let reach = (1500.0 / beta.abs()).clamp(1.0, 1022.0) as i64;
         match i % 4 {
             0 => number((i / 4 % 2046).cast_signed() - 1022, mantissa),
-            1 => f64::from_bits(1f64.to_bits().wrapping_add_signed(self.next().cast_signed() >> (11 + self.next() % 52))),
+            1 => {
+                f64::from_bits(1f64.to_bits().wrapping_add_signed(self.next().cast_signed() >> (11 + self.next() % 52)))
+            }
             _ => number(self.between(-reach, reach), mantissa),
         }
     }
@@ -120,18 +122,24 @@ fn check(powers: &Powers, beta: f64, samples: u64) {
             format!("{:?}", power.guard),
             power.max_ulp()
         );
-        assert!(results > samples / 40 && error <= power.max_ulp(), "beta {beta}, {:?}: {error} ulp at d = {at:e}", power.guard);
+        assert!(
+            results > samples / 40 && error <= power.max_ulp(),
+            "beta {beta}, {:?}: {error} ulp at d = {at:e}",
+            power.guard
+        );
     }
 }
 
 /// Roots and steps after them, and both signs of all.
 const FIXED: [f64; 22] = [
-    0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.25, 3.5, 3.75, 4.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0,
+    0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.25, 3.5, 3.75, 4.0, -0.5, -1.0, -1.5, -2.0,
+    -3.0, -4.0,
 ];
 /// By the logarithm: small, in between, integers, up to where it is a precise one, and beyond.
 const WIDE: [f64; 38] = [
-    -0.25, -0.75, 0.1, 0.6, 0.97, 1e-3, 1e-10, 1.0000001, 1.3, 2.7, 3.3, 3.999, 4.6, 5.0, 6.0, 6.5, 7.0, 8.0, 12.0, 13.7, 20.5,
-    31.9, 32.0, -0.1, -1.3, -3.3, -5.0, -7.5, -13.9, -31.9, 32.1, 33.0, 34.0, 100.0, 1e3, 12345.678, -33.3, -1e5,
+    -0.25, -0.75, 0.1, 0.6, 0.97, 1e-3, 1e-10, 1.0000001, 1.3, 2.7, 3.3, 3.999, 4.6, 5.0, 6.0, 6.5, 7.0, 8.0, 12.0,
+    13.7, 20.5, 31.9, 32.0, -0.1, -1.3, -3.3, -5.0, -7.5, -13.9, -31.9, 32.1, 33.0, 34.0, 100.0, 1e3, 12345.678, -33.3,
+    -1e5,
 ];
 
 #[test]

@@ -6,7 +6,7 @@ use super::host::{self, Vectors};
 use super::kernel::machine_code;
 use super::lift::{TABLE, Target, lift};
 use super::lift_table::LIST;
-use super::plan_space::plan_space;
+use super::plan_space::{is_cached, plan_space};
 use crate::codegen::Kernel;
 use crate::plan::Plan;
 use crate::task::Stage;
@@ -32,7 +32,7 @@ fn nothing_of_the_plan_space_is_refused() {
     println!("{lifted} lifted, {} refused", refused.len());
     refused.iter().for_each(|refused| println!("{refused}"));
     assert!(refused.is_empty(), "{} refused, the first: {}", refused.len(), refused[0]);
-    assert!(lifted > 20_000, "{lifted}");
+    assert!(lifted > 15_000, "{lifted}");
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn the_list_is_what_kernels_use() {
     let isa = host::isa_for("x86_64-unknown-linux-gnu".parse().unwrap()).unwrap();
     let mut used = std::collections::HashSet::new();
     for (plan, kernels) in plan_space() {
-        for kernel in kernels {
+        for kernel in kernels.into_iter().filter(is_cached) {
             let (code, _) = machine_code(&plan, kernel, Vectors::Narrow, &*isa).unwrap().unwrap();
             used.extend(
                 Decoder::with_ip(64, &code, 0, DecoderOptions::NONE).iter().map(|instruction| instruction.code()),

