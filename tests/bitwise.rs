@@ -9,7 +9,7 @@ use common::coverage::{Edge, Place, Table, places, recipe, taps_and_block};
 use common::draw;
 use common::rng::{Data, Rng};
 use common::shrink;
-use lrn_jit::{Activation, Backend, Boundary, Convention, Window};
+use lrn_jit::{Backend, Boundary, Convention, Window};
 
 /// Shapes of a configuration that fill the least full cells of the table.
 const PLACED: usize = 20;

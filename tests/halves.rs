@@ -128,7 +128,9 @@ fn is_near<E: Half>() {
     let mut all = Count::default();
     for beta in [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 0.6, 1.3, 2.7, 5.0, -0.5, -0.6, -1.0, -2.0] {
         let mut count = Count::default();
-        for (size, alpha, k) in [(5, 1.0, 1.0), (4, 1e-4, 2.0), (17, 10.0, 1e-3)] {
+        // No alpha/size has a root that is a short fraction (as 1e-4/4 has): x·√d would often lie in the middle between two
+        // elements, exactly, where the last bit of an f32 decides.
+        for (size, alpha, k) in [(5, 1.0, 1.0), (4, 1.7e-4, 2.0), (17, 10.0, 1e-3)] {
             let settings = Settings::torch(size, alpha, beta, k);
             let x = draw::<E>(rng);
             let y = settings.layer(Backend::Jit, 1).forward(&x, &SHAPE).unwrap();

@@ -275,7 +275,7 @@ fn a_negative_base_gives_nan_unless_beta_is_an_integer() {
 fn beta_0_copies() {
     for (k, alpha) in [(1.0, 1.0), (0.0, 0.0), (-1.0, 1e30)] {
         for data in Data::ALL {
-            let x = data.draw(CHANNELS * INNER, 3);
+            let x: Vec<f32> = data.draw(CHANNELS * INNER, 3);
             assert_same(&run(&Settings::torch(5, alpha, 0.0, k), &x), &x, &format!("{data:?}"));
         }
     }
@@ -286,7 +286,7 @@ fn alpha_0_is_one_multiplication() {
     for beta in BETAS {
         for k in [1.0f64, 2.0, 0.3, 14.2] {
             for data in Data::ALL {
-                let x = data.draw(CHANNELS * INNER, 3);
+                let x: Vec<f32> = data.draw(CHANNELS * INNER, 3);
                 let factor = k.powf(-beta) as f32;
                 let expected: Vec<f32> = x.iter().map(|x| x * factor).collect();
                 assert_same(&run(&Settings::torch(5, 0.0, beta, k), &x), &expected, &format!("beta {beta}, k {k}"));

@@ -56,8 +56,9 @@ fn with_nan<E: Real>(task: Task, input: usize, settings: &Settings, reached: imp
 fn a_nan_is_contained<E: Real>() {
     for beta in [0.75, 0.5, 1.0, 2.0, 0.6, -0.5, 5.0] {
         for size in [1, 4, 5, 16, 17] {
-            for k in [1.0, 2f64.powi(-60)] {
-                let settings = Settings::torch(size, 1.0, beta, k);
+            // With d ≥ k known, and with d below k.
+            for alpha in [1.0, -1e-5] {
+                let settings = Settings::torch(size, alpha, beta, 1.0);
                 // The base of a channel is NaN if its window holds the NaN.
                 let base = |channel| holds(size, channel, AT);
                 // A gradient is what all windows that hold a channel pass on.
