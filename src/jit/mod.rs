@@ -33,6 +33,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::activation::Activation;
+use crate::codegen::backward;
 use crate::codegen::block::{block_channels, most_block_channels};
 use crate::codegen::{self, Kernel, Traffic, listing};
 use crate::config::{Boundary, Parameters};
@@ -72,6 +73,8 @@ struct StageKernels {
     blocks: [[Lazy; 3]; 4],
     /// In the caches and past them.
     elementwise: [Lazy; 2],
+    /// Of the gradient, by whether few channels, and by [`Traffic`].
+    backward: [[Lazy; 3]; 2],
 }
 
 /// How many stages there are.
@@ -161,6 +164,16 @@ impl JitEngine {
     fn elementwise_kernel(&self, stage: Stage, past: bool) -> Option<&CompiledKernel> {
         let compile = || CompiledKernel::new(&self.plan, Kernel::Elementwise { stage, past }, self.vectors);
         self.stage(stage).elementwise[usize::from(past)].get_or_init(compile).as_ref().ok()
+    }
+
+    /// The kernel of the gradient for a block of channels, few or more, and how many, if it can be had.
+    fn backward(&self, few: bool, traffic: Traffic) -> Option<(&CompiledKernel, usize)> {
+        let whole = backward::block_channels(&self.plan);
+        let channels = if few { FEW.min(whole) } else { whole };
+        let compile = || CompiledKernel::new(&self.plan, Kernel::Backward { channels, traffic }, self.vectors);
+        let kernels = &self.stage(Stage::Gradient).backward;
+        let kernel = kernels[usize::from(few)][traffic as usize].get_or_init(compile);
+        kernel.as_ref().ok().map(|kernel| (kernel, channels))
     }
 
     /// The engine for elements that were widened: this one, where there is nothing to widen, or another, if it can be had.
