@@ -83,14 +83,26 @@ impl<'a, E: Element> OnExecutor<'a, E> {
         Ok(geometry)
     }
 
-    /// Computes every part of the tensor, exactly once, whatever the executor does.
-    fn run(&self, tensor: Tensor<'_, E>) -> Complete {
-        let elements = tensor.elements();
+    /// Computes every part of the tensor.
+    pub(crate) fn run(&self, tensor: Tensor<'_, E>) -> Complete {
+        let count = self.tasks(tensor.elements());
+        self.each(tensor.split(count, GRAIN), |part| self.layer.compute(part))
+    }
+
+    pub(crate) fn layer(&self) -> &'a LocalResponseNorm<E> {
+        self.layer
+    }
+
+    /// How many tasks work on so many elements is cut into.
+    pub(crate) fn tasks(&self, elements: usize) -> usize {
         let threads = self.executor.threads();
-        let count = if threads > 1 && elements >= PARALLEL_ELEMENTS { threads } else { 1 };
-        let mut parts = tensor.split(count, GRAIN);
+        if threads > 1 && elements >= PARALLEL_ELEMENTS { threads } else { 1 }
+    }
+
+    /// Does the work of every part of an output, exactly once, whatever the executor does.
+    pub(crate) fn each<T: Send>(&self, mut parts: Vec<T>, work: impl Fn(&mut T) + Sync) -> Complete {
         if let [part] = &mut parts[..] {
-            self.layer.compute(part);
+            work(part);
             return Complete(());
         }
         let parts: Vec<_> = parts.into_iter().map(|part| Mutex::new(Some(part))).collect();
@@ -99,7 +111,7 @@ impl<'a, E: Element> OnExecutor<'a, E> {
             let Some(part) = parts.get(index) else { return };
             let part = part.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut part) = part {
-                self.layer.compute(&mut part);
+                work(&mut part);
                 done.fetch_add(1, Ordering::Release);
             }
         };
@@ -111,5 +123,5 @@ impl<'a, E: Element> OnExecutor<'a, E> {
     }
 }
 
-/// Proof that every element of an output was written: only [`OnExecutor::run`] makes one.
+/// Proof that every part of an output was written: only [`OnExecutor::each`] makes one.
 pub(crate) struct Complete(());

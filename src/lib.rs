@@ -61,6 +61,7 @@ mod jit;
 mod layer;
 pub mod plan;
 mod reference;
+mod strided;
 mod tensor;
 mod tile;
 mod width;
@@ -75,6 +76,7 @@ pub use executor::{Executor, Serial};
 pub use forward::OnExecutor;
 pub use layer::{Backend, BackendReport, LocalResponseNorm};
 pub use plan::Plan;
+pub use strided::Layout;
 pub use width::Width;
 
 /// Calls `work` compiled for the widest vectors of the host, as [`Backend::Generic`] is: for the rivals of the benchmarks.
