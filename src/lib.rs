@@ -42,6 +42,7 @@
 //! # Features
 //!
 //! * `rayon`: `CurrentRayon`, an [`Executor`] on the rayon pool the caller is in.
+//! * `ndarray`: `forward_view` and `forward_view_into`, for views of the crate ndarray.
 //! * `cli`: the tool `lrn-jit` (and `rayon`).
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, unsafe_code)]

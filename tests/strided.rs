@@ -79,21 +79,25 @@ fn usual_views() {
         offset,
         length,
     };
-    let (planes, last) = ([96 * 121, 121, 11, 1], [96 * 121, 1, 11 * 96, 96]);
-    let length = 3 * 96 * 121;
+    // 30×30 planes: an image is more than a tile.
+    let (side, plane, image) = (30, 900, 96 * 900_isize);
+    let (planes, last) = ([image, plane, side, 1], [image, 1, side * 96, 96]);
+    let length = 3 * image.cast_unsigned();
+    let flat = [image, plane, -side, 1];
     let views = [
-        ("contiguous", place([3, 96, 11, 11], planes, 0, length)),
-        ("NHWC memory", place([3, 96, 11, 11], last, 0, length)),
-        ("planes on their side", place([3, 96, 11, 11], [96 * 121, 121, 1, 11], 0, length)),
-        ("the middle", place([3, 96, 9, 9], planes, 12, length)),
-        ("the middle of NHWC", place([3, 96, 9, 9], last, 12 * 96, length)),
-        ("some channels", place([3, 40, 11, 11], planes, 7 * 121, length)),
-        ("some channels of NHWC", place([3, 40, 11, 11], last, 7, length)),
-        ("the last rows first", place([3, 96, 11, 11], [96 * 121, 121, -11, 1], 110, length)),
-        ("the last channels first", place([3, 96, 11, 11], [96 * 121, -121, 11, 1], 95 * 121, length)),
-        ("one image thrice", place([3, 96, 11, 11], [0, 121, 11, 1], 0, length / 3)),
-        ("one column everywhere", place([3, 96, 11, 11], [0, 1, 0, 0], 5, 101)),
-        ("every other image", place([2, 96, 11, 11], [2 * 96 * 121, 121, 11, 1], 0, length)),
+        ("contiguous", place([3, 96, 30, 30], planes, 0, length)),
+        ("NHWC memory", place([3, 96, 30, 30], last, 0, length)),
+        ("planes on their side", place([3, 96, 30, 30], [image, plane, 1, side], 0, length)),
+        ("the middle", place([3, 96, 28, 28], planes, 31, length)),
+        ("the middle of NHWC", place([3, 96, 28, 28], last, 31 * 96, length)),
+        ("some channels", place([3, 40, 30, 30], planes, 7 * 900, length)),
+        ("some channels of NHWC", place([3, 40, 30, 30], last, 7, length)),
+        ("the last rows first", place([3, 96, 30, 30], flat, 29 * 30, length)),
+        ("the last columns first", place([3, 96, 30, 30], [image, plane, side, -1], 29, length)),
+        ("the last channels first", place([3, 96, 30, 30], [image, -plane, side, 1], 95 * 900, length)),
+        ("one image thrice", place([3, 96, 30, 30], [0, plane, side, 1], 0, length / 3)),
+        ("one column everywhere", place([3, 96, 30, 30], [0, 1, 0, 0], 5, 101)),
+        ("every other image", place([2, 96, 30, 30], [2 * image, plane, side, 1], 0, length)),
     ];
     for (name, from) in &views {
         let x = Data::Plain.draw(from.length, 3);

@@ -2,7 +2,9 @@
 //!
 //! 1. Inner axes that hold the channels and are dense in input and output are a contiguous tensor: if it is large enough, or
 //!    all there is, each one is a patch, worked on where it lies.
-//! 2. Else a patch is what is packed into a tile: the channels times as many columns as fit, of the output's innermost axes
+//! 2. Else, if the output has the channels and all inside them in one piece that a cache holds, that is a patch. It is put
+//!    together there and normalized in place.
+//! 3. Else a patch is what is packed into a tile: the channels times as many columns as fit, of the output's innermost axes
 //!    first. Where another axis is innermost in the input, some of its columns come before these, so that a cache line of
 //!    the input serves one patch.
 
@@ -13,7 +15,9 @@ use super::axes::{Axes, Axis};
 /// Elements of the smallest tensor inside a larger one that is a call of its own.
 const DIRECT: usize = 1 << 11;
 /// Elements of a tile, where the channels are few enough.
-const TILE: usize = 1 << 15;
+const TILE: usize = 1 << 16;
+/// Elements of the largest slab that is put together in the output: what a second-level cache holds, or a little more.
+const SLAB: usize = 1 << 19;
 /// Elements of a cache line.
 const LINE: usize = 16;
 
@@ -37,7 +41,7 @@ impl Grid {
         let steps = if direct {
             extents.iter().enumerate().map(|(i, &extent)| if i < dense { 1 } else { extent }).collect()
         } else {
-            tile(&axes.list)
+            slab(axes).unwrap_or_else(|| tile(&axes.list))
         };
         Self { extents, steps, direct }
     }
@@ -91,6 +95,20 @@ fn tile(axes: &[Axis]) -> Vec<usize> {
     axes.iter().zip(steps).map(|(axis, step)| axis.extent.div_ceil(axis.extent.div_ceil(step.max(1)).max(1))).collect()
 }
 
+/// The extents of a slab, the channels and all inside them, if its output is one piece, too large for a tile and not for a
+/// cache.
+fn slab(axes: &Axes) -> Option<Vec<usize>> {
+    let channels = axes.channel_axis();
+    let mut elements = 1;
+    let dense = axes.list[channels..].iter().rev().all(|axis| {
+        let dense = axis.output.cast_unsigned() == elements;
+        elements *= axis.extent;
+        dense
+    });
+    let extent = |(i, axis): (usize, &Axis)| if i < channels { 1 } else { axis.extent };
+    (dense && elements > TILE && elements <= SLAB).then(|| axes.list.iter().enumerate().map(extent).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,17 +118,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_contiguous_is_one_box() {
+    fn what_is_contiguous_is_one_patch() {
         let grid = grid(&[2, 3, 4], &[12, 4, 1], &[12, 4, 1], 1);
         assert_eq!((grid.direct, grid.patches(), grid.elements()), (true, 1, 24));
     }
 
     #[test]
-    fn large_tensors_in_a_larger_one_are_boxes_and_small_ones_are_not() {
+    fn large_tensors_in_a_larger_one_are_patches_and_small_ones_are_not() {
         let strides = [96 * 100, 100, 1];
         assert_eq!(grid(&[7, 48, 100], &strides, &strides, 1).steps, [1, 48, 100]);
         let small = grid(&[7, 3, 100], &strides, &strides, 1);
         assert_eq!((small.direct, &small.steps[..]), (false, &[7, 3, 100][..]));
+    }
+
+    #[test]
+    fn slabs_of_the_output_are_patches_where_a_cache_holds_them() {
+        let (cropped, whole) = ([96 * 3025, 3025, 55, 1], |c: isize| [c * 2809, 2809, 53, 1]);
+        assert_eq!(grid(&[5, 96, 53, 53], &cropped, &whole(96), 1).steps, [1, 96, 53, 53]);
+        assert_eq!(grid(&[5, 1, 53, 53], &cropped, &whole(1), 1).steps, [5, 53, 53, 1]);
+        assert!(grid(&[5, 960, 53, 53], &cropped, &whole(960), 1).elements() <= TILE);
     }
 
     #[test]
@@ -123,14 +149,15 @@ mod tests {
             ([1000, 2, 100, 100], [0, -1, 0, 0]),
         ] {
             let [_, c, h, w] = shape.map(usize::cast_signed);
-            let grid = grid(&shape, &input, &[c * h * w, h * w, w, 1], 1);
+            // Rows of the output with a gap behind.
+            let grid = grid(&shape, &input, &[c * h * (w + 1), h * (w + 1), w + 1, 1], 1);
             assert!(!grid.direct && grid.elements() <= TILE.max(shape[1]), "{grid:?}");
             assert!(grid.elements() >= TILE / 4, "{grid:?}");
         }
     }
 
     #[test]
-    fn every_index_is_in_one_box() {
+    fn every_index_is_in_one_patch() {
         let grid = Grid { extents: vec![3, 5, 7], steps: vec![2, 5, 3], direct: false };
         let mut seen = vec![0; 3 * 5 * 7];
         for index in 0..grid.patches() {

@@ -4,8 +4,9 @@
 //! 2. [`axes`]: the two are walked together, along as few axes as possible, in the order of the output's memory. A permuted
 //!    pair is contiguous again by then, with another channel axis.
 //! 3. [`grid`]: patches that are contiguous are worked on where they lie, by the same kernels as everything else. If there
-//!    are none, patches are small enough to be packed.
-//! 4. [`pair`], [`copy`]: a patch is packed into a tile, normalized there and written where it belongs.
+//!    are none, patches are small enough for a cache.
+//! 4. [`pair`], [`copy`]: such a patch is put together in a tile, normalized there and written where it belongs; or put
+//!    together in its place in the output and normalized there.
 //!
 //! What becomes of a column does not depend on where it is, so the bits are those of a contiguous tensor.
 
@@ -23,7 +24,7 @@ use crate::executor::Serial;
 use crate::forward::{Complete, OnExecutor};
 use crate::geometry::Geometry;
 use crate::layer::LocalResponseNorm;
-use crate::tensor::{Tensor, uninit};
+use crate::tensor::{Tensor, assume_init, uninit};
 
 use grid::Grid;
 pub use layout::Layout;
@@ -118,10 +119,22 @@ impl<E: Element> OnExecutor<'_, E> {
         self.run(Tensor::new(x, y, geometry));
     }
 
-    /// Computes a patch by way of a tile.
+    /// Computes a patch by way of a tile, or of its own output, if that can be one.
     fn run_packed(&self, mut patch: Patch<'_, E>, tile: &mut Vec<E>) {
-        patch.gather(tile);
-        self.run(Tensor::in_place(tile, patch.geometry()));
-        patch.scatter(tile);
+        let geometry = patch.geometry();
+        if let Some(y) = patch.gather_in_output() {
+            self.run(Tensor::in_place(y, geometry));
+            return;
+        }
+        tile.reserve(patch.elements());
+        let tile = &mut tile.spare_capacity_mut()[..patch.elements()];
+        let y = if let Some(x) = patch.dense_input() {
+            assume_init(tile, |tile| self.run(Tensor::new(x, tile, geometry)))
+        } else {
+            let elements = patch.gather(tile);
+            self.run(Tensor::in_place(elements, geometry));
+            elements
+        };
+        patch.scatter(y);
     }
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
-use super::axes::Axes;
+use super::axes::{Axes, Axis};
 use super::copy::{Way, copy};
 use super::grid::Grid;
 use super::layout::Layout;
@@ -121,6 +121,10 @@ impl<E: Element> Patches<'_, E> {
 }
 
 impl<E: Element> Patch<'_, E> {
+    pub(super) fn elements(&self) -> usize {
+        self.extents.iter().product()
+    }
+
     /// The geometry of the patch once it is contiguous, in the order of its axes.
     pub(super) fn geometry(&self) -> Geometry {
         let axis = self.axes.channel_axis();
@@ -131,40 +135,58 @@ impl<E: Element> Patch<'_, E> {
 
     /// The elements of a patch that is contiguous in memory, both ways.
     pub(super) fn contiguous(&mut self) -> (&[E], &mut [MaybeUninit<E>]) {
-        assert!(self.is_contiguous());
-        let length = self.extents.iter().product();
+        assert!(self.is_dense(|axis| axis.input) && self.is_dense(|axis| axis.output));
         // SAFETY: all of these elements are the patch's own.
-        unsafe { (slice::from_raw_parts(self.input, length), slice::from_raw_parts_mut(self.output.cast(), length)) }
+        unsafe {
+            (
+                slice::from_raw_parts(self.input, self.elements()),
+                slice::from_raw_parts_mut(self.output.cast(), self.elements()),
+            )
+        }
     }
 
-    fn is_contiguous(&self) -> bool {
-        let mut elements = 1;
-        self.extents.iter().zip(&self.axes.list).rev().all(|(&extent, axis)| {
-            let dense = extent == 1 || axis.input == elements && axis.output == elements;
-            elements *= extent.cast_signed();
-            dense
-        })
+    /// The input, if it is contiguous in the order of the axes.
+    pub(super) fn dense_input(&self) -> Option<&[E]> {
+        // SAFETY: all of these elements are the patch's own.
+        self.is_dense(|axis| axis.input).then(|| unsafe { slice::from_raw_parts(self.input, self.elements()) })
+    }
+
+    /// The output, if it is contiguous in the order of the axes, after the input was copied there.
+    pub(super) fn gather_in_output(&mut self) -> Option<&mut [E]> {
+        if !self.is_dense(|axis| axis.output) {
+            return None;
+        }
+        // SAFETY: all of these elements are the patch's own; input and output are not the same memory.
+        unsafe {
+            copy(self.input, self.output, &self.ways(|_, axis| axis));
+            Some(slice::from_raw_parts_mut(self.output, self.elements()))
+        }
     }
 
     /// Packs the input into a tile, in the order of the axes.
-    pub(super) fn gather(&self, tile: &mut Vec<E>) {
-        let length = self.extents.iter().product();
-        tile.clear();
-        tile.reserve(length);
-        let ways = self.ways(|packed, axis| (axis.0, packed));
+    pub(super) fn gather<'t>(&self, tile: &'t mut [MaybeUninit<E>]) -> &'t mut [E] {
+        assert_eq!(tile.len(), self.elements());
         // SAFETY: reads elements of the patch; the tile is other memory, has room for as many, and gets them all.
         unsafe {
-            copy(self.input, tile.as_mut_ptr(), &ways);
-            tile.set_len(length);
+            copy(self.input, tile.as_mut_ptr().cast(), &self.ways(|packed, axis| (axis.0, packed)));
+            tile.assume_init_mut()
         }
     }
 
     /// Writes a tile to the output.
     pub(super) fn scatter(&mut self, tile: &[E]) {
-        assert_eq!(tile.len(), self.extents.iter().product::<usize>());
-        let ways = self.ways(|packed, axis| (packed, axis.1));
+        assert_eq!(tile.len(), self.elements());
         // SAFETY: writes elements of the patch; the tile is other memory and has as many.
-        unsafe { copy(tile.as_ptr(), self.output, &ways) };
+        unsafe { copy(tile.as_ptr(), self.output, &self.ways(|packed, axis| (packed, axis.1))) };
+    }
+
+    fn is_dense(&self, stride: impl Fn(&Axis) -> isize) -> bool {
+        let mut elements = 1;
+        self.extents.iter().zip(&self.axes.list).rev().all(|(&extent, axis)| {
+            let dense = extent == 1 || stride(axis) == elements;
+            elements *= extent.cast_signed();
+            dense
+        })
     }
 
     /// The extents with strides that `strides` chooses of the tile's and (the input's, the output's).
