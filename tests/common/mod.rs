@@ -6,6 +6,7 @@ pub mod coverage;
 pub mod draw;
 pub mod golden;
 pub mod measure;
+pub mod place;
 pub mod rng;
 #[cfg(feature = "cli")]
 pub mod tool;
