@@ -1,6 +1,7 @@
 //! [`LrnConfig`]: what a layer is built from. Validation and the resolving of defaults live here; what each system's
 //! convention means, in [`convention`](crate::convention).
 
+use crate::activation::Activation;
 use crate::convention::{Convention, Window};
 use crate::element::Element;
 use crate::error::{BuildError, ConfigError};
@@ -41,6 +42,7 @@ pub struct LrnConfig {
     beta: Option<f64>,
     k: Option<f64>,
     boundary: Boundary,
+    input: Activation,
     channel_axis: isize,
     backend: Option<Backend>,
     width: Width,
@@ -57,6 +59,7 @@ impl LrnConfig {
             beta: None,
             k: None,
             boundary: Boundary::Zero,
+            input: Activation::Identity,
             channel_axis: 1,
             backend: None,
             width: Width::Auto,
@@ -101,6 +104,13 @@ impl LrnConfig {
     /// What taps beyond the edges read.
     pub fn boundary(mut self, boundary: Boundary) -> Self {
         self.boundary = boundary;
+        self
+    }
+
+    /// What is done to x before it is normalized, in the same pass over memory: the layer computes LRN(activation(x)), and its
+    /// gradients include it. Default [`Activation::Identity`].
+    pub fn input_activation(mut self, activation: Activation) -> Self {
+        self.input = activation;
         self
     }
 
@@ -182,6 +192,7 @@ impl LrnConfig {
             window,
             convention: self.convention,
             boundary: self.boundary,
+            input: self.input,
             channel_axis: self.channel_axis,
             backend: self.backend,
             width,
@@ -199,6 +210,7 @@ pub(crate) struct Parameters {
     pub(crate) window: Window,
     pub(crate) convention: Convention,
     pub(crate) boundary: Boundary,
+    pub(crate) input: Activation,
     pub(crate) channel_axis: isize,
     pub(crate) backend: Option<Backend>,
     pub(crate) width: Width,

@@ -1,44 +1,119 @@
-//! [`Element`]: the types a tensor can hold, and the lane type each computes in. f32 for now; f64, f16 and bf16 come
-//! through the same seam: a tensor element is widened to its lane when read and rounded once when written.
+//! [`Element`]: the types a tensor can hold, and the lane type each computes in: an element is widened to its lane when it is read
+//! and rounded once when it is written.
 
-use crate::jit::JitEngine;
-use crate::tensor::Part;
+use half::{bf16, f16};
 
-mod sealed {
-    use super::{JitEngine, Part};
+use crate::arithmetic::half::{narrow, widen};
+use crate::interpreter::ArrayLanes;
+use crate::lane::Lane;
+use crate::number::Number;
 
-    pub trait Sealed: Sized {
-        /// Computes a part with the kernels compiled for this type.
-        fn run_compiled(engine: &JitEngine, part: &mut Part<'_, Self>);
-    }
+pub(crate) mod sealed {
+    use super::Lane;
 
-    impl Sealed for f32 {
-        fn run_compiled(engine: &JitEngine, part: &mut Part<'_, Self>) {
-            engine.run(part);
-        }
+    pub trait Sealed: Copy {
+        /// What it is computed in.
+        type Lane: Lane;
+
+        /// The value in its lane.
+        fn to_lane(self) -> Self::Lane;
+
+        /// The element nearest to a lane's value.
+        fn from_lane(lane: Self::Lane) -> Self;
     }
 }
 
-/// An element type of a tensor. Sealed: the code generator has to know it.
-pub trait Element: sealed::Sealed + Copy + Send + Sync + 'static {
+/// An element type of a tensor: f32, f64, [`half::f16`] or [`half::bf16`]. Sealed: the code generator has to know it.
+pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + 'static {
+    /// Which it is.
+    const NUMBER: Number;
     /// The type's name: `f32`.
     const NAME: &'static str;
-
-    /// The value in the lane it is computed in.
-    fn to_lane(self) -> f32;
-
-    /// The element nearest to a lane's value.
-    fn from_lane(lane: f32) -> Self;
 }
 
-impl Element for f32 {
-    const NAME: &'static str = "f32";
+macro_rules! lanes {
+    ($($element:ident: $number:ident;)*) => {$(
+        impl sealed::Sealed for $element {
+            type Lane = $element;
 
-    fn to_lane(self) -> f32 {
-        self
-    }
+            #[inline(always)]
+            fn to_lane(self) -> $element {
+                self
+            }
 
-    fn from_lane(lane: f32) -> Self {
-        lane
+            #[inline(always)]
+            fn from_lane(lane: $element) -> $element {
+                lane
+            }
+        }
+
+        impl Element for $element {
+            const NUMBER: Number = Number::$number;
+            const NAME: &'static str = stringify!($element);
+        }
+    )*};
+}
+
+macro_rules! halves {
+    ($($element:ident: $number:ident;)*) => {$(
+        impl sealed::Sealed for $element {
+            type Lane = f32;
+
+            #[inline(always)]
+            fn to_lane(self) -> f32 {
+                let [lane] = widen(&mut ArrayLanes::<f32, 1>::default(), Number::$number, [u32::from(self.to_bits()) << 16]);
+                lane
+            }
+
+            #[inline(always)]
+            fn from_lane(lane: f32) -> $element {
+                let [bits] = narrow(&mut ArrayLanes::<f32, 1>::default(), Number::$number, [lane], false);
+                Self::from_bits(bits as u16)
+            }
+        }
+
+        impl Element for $element {
+            const NUMBER: Number = Number::$number;
+            const NAME: &'static str = stringify!($element);
+        }
+    )*};
+}
+
+lanes! {
+    f32: F32;
+    f64: F64;
+}
+
+halves! {
+    f16: F16;
+    bf16: Bf16;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sealed::Sealed as _;
+    use super::*;
+
+    /// Every half, and around every border between two of them.
+    #[test]
+    fn halves_are_widened_and_rounded_as_ieee_says() {
+        for bits in 0..=u16::MAX {
+            let (a, b) = (f16::from_bits(bits), bf16::from_bits(bits));
+            assert!(a.to_lane().to_bits() == a.to_f32_const().to_bits() || a.is_nan() && a.to_lane().is_nan(), "{bits:x}");
+            assert!(b.to_lane().to_bits() == b.to_f32_const().to_bits() || b.is_nan() && b.to_lane().is_nan(), "{bits:x}");
+            for lane in [a.to_lane(), b.to_lane()] {
+                let next = f32::from_bits(lane.to_bits() + 0x1000);
+                for lane in [lane, next, f32::midpoint(lane, next)] {
+                    for lane in (-2..=2i32).map(|step| f32::from_bits(lane.to_bits().wrapping_add_signed(step))) {
+                        let (a, b) = (f16::from_lane(lane), bf16::from_lane(lane));
+                        let (expected_a, expected_b) = (f16::from_f32_const(lane), bf16::from_f32_const(lane));
+                        assert!(a.to_bits() == expected_a.to_bits() || a.is_nan() && expected_a.is_nan(), "{lane:e}");
+                        // A NaN with more than its upper half set is none that is ever rounded.
+                        let nan = lane.is_nan() && (lane.to_bits() & 0xffff != 0 || b.is_nan() && expected_b.is_nan());
+                        assert!(b.to_bits() == expected_b.to_bits() || nan, "{lane:e}");
+                    }
+                }
+            }
+        }
     }
 }

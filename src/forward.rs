@@ -9,6 +9,7 @@ use crate::error::ShapeError;
 use crate::executor::Executor;
 use crate::geometry::Geometry;
 use crate::layer::LocalResponseNorm;
+use crate::task::Task;
 use crate::tensor::{Tensor, assume_init, fresh, uninit};
 
 /// Elements below which handing work to other threads costs more than it saves.
@@ -34,8 +35,7 @@ impl<'a, E: Element> OnExecutor<'a, E> {
     ///
     /// As [`LocalResponseNorm::forward`].
     pub fn forward(&self, x: &[E], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
-        let geometry = self.geometry("input", x.len(), shape)?;
-        Ok(fresh(x.len(), |y| self.run(Tensor::new(x, y, geometry))))
+        self.compute(Task::Forward, &[("input", x)], shape)
     }
 
     /// As [`LocalResponseNorm::forward_into`].
@@ -44,9 +44,94 @@ impl<'a, E: Element> OnExecutor<'a, E> {
     ///
     /// As [`LocalResponseNorm::forward`].
     pub fn forward_into(&self, x: &[E], shape: &[usize], y: &mut [E]) -> Result<(), ShapeError> {
-        let geometry = self.geometry("input", x.len(), shape)?;
-        geometry.check_length("output", y.len(), shape)?;
-        self.run(Tensor::new(x, uninit(y), geometry));
+        self.compute_into(Task::Forward, &[("input", x)], shape, ("output", y))
+    }
+
+    /// As [`LocalResponseNorm::backward`].
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalResponseNorm::forward`].
+    pub fn backward(&self, x: &[E], grad_y: &[E], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
+        self.compute(Task::Backward, &[("input", x), ("grad_y", grad_y)], shape)
+    }
+
+    /// As [`LocalResponseNorm::backward_into`].
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalResponseNorm::forward`].
+    pub fn backward_into(
+        &self,
+        x: &[E],
+        grad_y: &[E],
+        shape: &[usize],
+        grad_x: &mut [E],
+    ) -> Result<(), ShapeError> {
+        self.compute_into(Task::Backward, &[("input", x), ("grad_y", grad_y)], shape, ("grad_x", grad_x))
+    }
+
+    /// As [`LocalResponseNorm::jvp`].
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalResponseNorm::forward`].
+    pub fn jvp(&self, x: &[E], v: &[E], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
+        self.compute(Task::Jvp, &[("input", x), ("v", v)], shape)
+    }
+
+    /// As [`LocalResponseNorm::jvp_into`].
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalResponseNorm::forward`].
+    pub fn jvp_into(&self, x: &[E], v: &[E], shape: &[usize], y: &mut [E]) -> Result<(), ShapeError> {
+        self.compute_into(Task::Jvp, &[("input", x), ("v", v)], shape, ("output", y))
+    }
+
+    /// As [`LocalResponseNorm::double_backward`].
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalResponseNorm::forward`].
+    pub fn double_backward(&self, x: &[E], grad_y: &[E], v: &[E], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
+        self.compute(Task::DoubleBackward, &[("input", x), ("grad_y", grad_y), ("v", v)], shape)
+    }
+
+    /// As [`LocalResponseNorm::double_backward_into`].
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalResponseNorm::forward`].
+    pub fn double_backward_into(
+        &self,
+        x: &[E],
+        grad_y: &[E],
+        v: &[E],
+        shape: &[usize],
+        grad_x: &mut [E],
+    ) -> Result<(), ShapeError> {
+        let inputs = [("input", x), ("grad_y", grad_y), ("v", v)];
+        self.compute_into(Task::DoubleBackward, &inputs, shape, ("grad_x", grad_x))
+    }
+
+    fn compute(&self, task: Task, inputs: &[(&'static str, &[E])], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
+        let geometry = self.geometry(inputs, shape)?;
+        let inputs: Vec<_> = inputs.iter().map(|&(_, input)| input).collect();
+        Ok(fresh(geometry.elements(), |y| self.run(task, Tensor::new(&inputs, y, geometry))))
+    }
+
+    fn compute_into(
+        &self,
+        task: Task,
+        inputs: &[(&'static str, &[E])],
+        shape: &[usize],
+        (what, y): (&'static str, &mut [E]),
+    ) -> Result<(), ShapeError> {
+        let geometry = self.geometry(inputs, shape)?;
+        geometry.check_length(what, y.len(), shape)?;
+        let inputs: Vec<_> = inputs.iter().map(|&(_, input)| input).collect();
+        self.run(task, Tensor::new(&inputs, uninit(y), geometry));
         Ok(())
     }
 
@@ -61,9 +146,9 @@ impl<'a, E: Element> OnExecutor<'a, E> {
         shape: &[usize],
         y: &'y mut [MaybeUninit<E>],
     ) -> Result<&'y mut [E], ShapeError> {
-        let geometry = self.geometry("input", x.len(), shape)?;
+        let geometry = self.geometry(&[("input", x)], shape)?;
         geometry.check_length("output", y.len(), shape)?;
-        Ok(assume_init(y, |y| self.run(Tensor::new(x, y, geometry))))
+        Ok(assume_init(y, |y| self.run(Task::Forward, Tensor::new(&[x], y, geometry))))
     }
 
     /// As [`LocalResponseNorm::forward_in_place`].
@@ -72,40 +157,42 @@ impl<'a, E: Element> OnExecutor<'a, E> {
     ///
     /// As [`LocalResponseNorm::forward`].
     pub fn forward_in_place(&self, x: &mut [E], shape: &[usize]) -> Result<(), ShapeError> {
-        let geometry = self.geometry("input", x.len(), shape)?;
-        self.run(Tensor::in_place(x, geometry));
+        let geometry = self.geometry(&[("input", x)], shape)?;
+        self.run(Task::Forward, Tensor::in_place(x, geometry));
         Ok(())
     }
 
-    fn geometry(&self, what: &'static str, length: usize, shape: &[usize]) -> Result<Geometry, ShapeError> {
+    fn geometry(&self, inputs: &[(&'static str, &[E])], shape: &[usize]) -> Result<Geometry, ShapeError> {
         let geometry = Geometry::new(shape, self.layer.channel_axis())?;
-        geometry.check_length(what, length, shape)?;
+        for (what, input) in inputs {
+            geometry.check_length(what, input.len(), shape)?;
+        }
         Ok(geometry)
     }
 
     /// Computes every part of the tensor, exactly once, whatever the executor does.
-    fn run(&self, tensor: Tensor<'_, E>) -> Complete {
+    fn run(&self, task: Task, tensor: Tensor<'_, E>) -> Complete {
         let elements = tensor.elements();
         let threads = self.executor.threads();
         let count = if threads > 1 && elements >= PARALLEL_ELEMENTS { threads } else { 1 };
         let mut parts = tensor.split(count, GRAIN);
         if let [part] = &mut parts[..] {
-            self.layer.compute(part);
+            self.layer.compute(task, part);
             return Complete(());
         }
         let parts: Vec<_> = parts.into_iter().map(|part| Mutex::new(Some(part))).collect();
         let done = AtomicUsize::new(0);
-        let task = |index: usize| {
+        let work = |index: usize| {
             let Some(part) = parts.get(index) else { return };
             let part = part.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut part) = part {
-                self.layer.compute(&mut part);
+                self.layer.compute(task, &mut part);
                 done.fetch_add(1, Ordering::Release);
             }
         };
-        self.executor.run(parts.len(), &task);
+        self.executor.run(parts.len(), &work);
         // Whatever the executor left out.
-        (0..parts.len()).for_each(task);
+        (0..parts.len()).for_each(work);
         assert_eq!(done.load(Ordering::Acquire), parts.len(), "an executor returned before its tasks");
         Complete(())
     }

@@ -17,6 +17,7 @@ use crate::jit::host::{self, Vectors};
 use crate::jit::{self, JitEngine, Key};
 use crate::plan::Plan;
 use crate::reference::Reference;
+use crate::task::Task;
 use crate::tensor::Part;
 use crate::tile::{self, TileEngine};
 
@@ -70,21 +71,21 @@ impl fmt::Display for BackendReport {
 /// Built once for its parameters ([`new`](Self::new), [`LrnConfig`]); cheap to clone and free to share between threads.
 /// Source: Krizhevsky, Sutskever, Hinton, *ImageNet Classification with Deep Convolutional Neural Networks*, 2012, §3.3.
 pub struct LocalResponseNorm<E: Element = f32> {
-    shared: Arc<Shared>,
+    shared: Arc<Shared<E::Lane>>,
     element: PhantomData<fn() -> E>,
 }
 
-struct Shared {
+struct Shared<T> {
     parameters: Parameters,
     plan: Arc<Plan>,
     vectors: Vectors,
-    engine: Engine,
+    engine: Engine<T>,
     report: BackendReport,
 }
 
-enum Engine {
+enum Engine<T> {
     Jit(Arc<JitEngine>),
-    Tiles(Box<dyn TileEngine>),
+    Tiles(Box<dyn TileEngine<T>>),
 }
 
 impl LocalResponseNorm {
@@ -102,10 +103,10 @@ impl<E: Element> LocalResponseNorm<E> {
     pub(crate) fn from_parameters(parameters: Parameters) -> Result<Self, BuildError> {
         // A width that was asked for must be there, whatever runs in the end.
         let vectors = host::vectors(parameters.width)?;
-        let key = Key::new(&parameters, vectors);
+        let key = Key::new(&parameters, E::NUMBER, vectors);
         // Live code of the same parameters has its plan, with all polynomials fitted.
         let live = JitEngine::live(&key);
-        let plan = live.as_ref().map_or_else(|| Arc::new(Plan::new(&parameters)), |engine| Arc::clone(engine.plan()));
+        let plan = live.as_ref().map_or_else(|| Arc::new(Plan::new(&parameters, E::NUMBER)), |engine| Arc::clone(engine.plan()));
         let asked = |backend| BackendReport { backend, reason: "asked for".into() };
         let compile = || JitEngine::shared(key, &plan);
         let interpret = || Engine::Tiles(Box::new(Interpreter::new(Arc::clone(&plan))));
@@ -117,7 +118,7 @@ impl<E: Element> LocalResponseNorm<E> {
             }
             Some(Backend::Interpreter) => (interpret(), asked(Backend::Interpreter)),
             Some(backend @ (Backend::Generic | Backend::GenericPowf)) => {
-                let generic = Generic::new(&parameters, backend == Backend::Generic);
+                let generic = Generic::new(&parameters, Arc::clone(&plan), backend == Backend::Generic);
                 (Engine::Tiles(Box::new(generic)), asked(backend))
             }
             Some(Backend::Reference) => {
@@ -219,10 +220,10 @@ impl<E: Element> LocalResponseNorm<E> {
     }
 
     /// Computes one part of a tensor.
-    pub(crate) fn compute(&self, part: &mut Part<'_, E>) {
+    pub(crate) fn compute(&self, task: Task, part: &mut Part<'_, E>) {
         match &self.shared.engine {
-            Engine::Jit(engine) => E::run_compiled(engine, part),
-            Engine::Tiles(engine) => tile::run(&**engine, part),
+            Engine::Jit(engine) => engine.run(task, part),
+            Engine::Tiles(engine) => tile::run(&**engine, task, part),
         }
     }
 
@@ -265,6 +266,85 @@ impl<E: Element> LocalResponseNorm<E> {
     /// As [`forward`](Self::forward).
     pub fn forward_in_place(&self, x: &mut [E], shape: &[usize]) -> Result<(), ShapeError> {
         self.with_executor(&Serial).forward_in_place(x, shape)
+    }
+
+    /// The gradient with respect to `x`, given `grad_y`, the gradient with respect to the layer's output at `x`:
+    ///
+    /// `grad_x[i] = grad_y[i]·d[i]^(−beta) − 2·a·beta·x[i] · Σ grad_y[c]·x[c]·d[c]^(−beta−1)`, over all c whose windows hold i,
+    /// with d = k + a·Σx² and a = alpha/divisor. `x = 0` is no special case. Nothing has to be kept from the forward pass, and
+    /// no workspace is as large as the tensor.
+    ///
+    /// ```
+    /// # use lrn_jit::LocalResponseNorm;
+    /// let lrn = LocalResponseNorm::new(5)?;
+    /// let grad_x = lrn.backward(&[1.0; 6], &[0.5; 6], &[1, 6])?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`forward`](Self::forward); so too if `grad_y` has another number of elements.
+    pub fn backward(&self, x: &[E], grad_y: &[E], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
+        self.with_executor(&Serial).backward(x, grad_y, shape)
+    }
+
+    /// [`backward`](Self::backward) into `grad_x` of the same length. On an error `grad_x` is untouched.
+    ///
+    /// # Errors
+    ///
+    /// As [`backward`](Self::backward).
+    pub fn backward_into(
+        &self,
+        x: &[E],
+        grad_y: &[E],
+        shape: &[usize],
+        grad_x: &mut [E],
+    ) -> Result<(), ShapeError> {
+        self.with_executor(&Serial).backward_into(x, grad_y, shape, grad_x)
+    }
+
+    /// The layer's derivative at `x` times the tangent `v` (forward mode): how the output changes as `x` goes along `v`.
+    ///
+    /// # Errors
+    ///
+    /// As [`forward`](Self::forward); so too if `v` has another number of elements.
+    pub fn jvp(&self, x: &[E], v: &[E], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
+        self.with_executor(&Serial).jvp(x, v, shape)
+    }
+
+    /// [`jvp`](Self::jvp) into `y` of the same length. On an error `y` is untouched.
+    ///
+    /// # Errors
+    ///
+    /// As [`jvp`](Self::jvp).
+    pub fn jvp_into(&self, x: &[E], v: &[E], shape: &[usize], y: &mut [E]) -> Result<(), ShapeError> {
+        self.with_executor(&Serial).jvp_into(x, v, shape, y)
+    }
+
+    /// The gradient with respect to `x` of ⟨v, [`backward`](Self::backward)(x, `grad_y`)⟩: what differentiating a gradient again
+    /// takes. (With respect to `grad_y` it is [`jvp`](Self::jvp)(x, v).)
+    ///
+    /// # Errors
+    ///
+    /// As [`forward`](Self::forward); so too if `grad_y` or `v` has another number of elements.
+    pub fn double_backward(&self, x: &[E], grad_y: &[E], v: &[E], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
+        self.with_executor(&Serial).double_backward(x, grad_y, v, shape)
+    }
+
+    /// [`double_backward`](Self::double_backward) into `grad_x` of the same length. On an error `grad_x` is untouched.
+    ///
+    /// # Errors
+    ///
+    /// As [`double_backward`](Self::double_backward).
+    pub fn double_backward_into(
+        &self,
+        x: &[E],
+        grad_y: &[E],
+        v: &[E],
+        shape: &[usize],
+        grad_x: &mut [E],
+    ) -> Result<(), ShapeError> {
+        self.with_executor(&Serial).double_backward_into(x, grad_y, v, shape, grad_x)
     }
 }
 

@@ -46,6 +46,7 @@
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, unsafe_code)]
 
+mod activation;
 mod arithmetic;
 mod codegen;
 mod config;
@@ -58,13 +59,18 @@ mod generic;
 mod geometry;
 mod interpreter;
 mod jit;
+mod lane;
 mod layer;
+mod number;
+mod passes;
 pub mod plan;
 mod reference;
+mod task;
 mod tensor;
 mod tile;
 mod width;
 
+pub use activation::Activation;
 pub use config::{Boundary, LrnConfig};
 pub use convention::{Convention, Window};
 pub use element::Element;
@@ -74,6 +80,7 @@ pub use executor::CurrentRayon;
 pub use executor::{Executor, Serial};
 pub use forward::OnExecutor;
 pub use layer::{Backend, BackendReport, LocalResponseNorm};
+pub use number::Number;
 pub use plan::Plan;
 pub use width::Width;
 

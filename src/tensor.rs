@@ -1,6 +1,6 @@
 //! A tensor under work, cut into parts that several threads may write at once: the one room for disjoint writes.
 //!
-//! A [`Tensor`] is an input and an output (or one slice that is both) of the same [`Geometry`]. [`Tensor::split`] cuts it by
+//! A [`Tensor`] is some inputs and an output (or one slice that is both) of the same [`Geometry`]. [`Tensor::split`] cuts it by
 //! *positions*: position p = outer·inner + s is the column of all channels at that place. A [`Part`] owns the output of its
 //! positions; nobody else reads or writes them, so parts may go to different threads. Engines see columns through
 //! [`Part::read`] and [`Part::write`], which gather and scatter any layout into rows of channels.
@@ -20,9 +20,15 @@ use crate::geometry::Geometry;
 /// Rows shorter than this are gathered element by element rather than run by run.
 const SHORT: usize = 16;
 
+/// The most inputs of a task.
+pub(crate) const INPUTS: usize = 3;
+
+/// The first elements of the inputs; of those that a task does not have, again of the first.
+type Inputs<E> = [*const E; INPUTS];
+
 /// Where elements come from and go to.
 pub(crate) struct Tensor<'a, E> {
-    input: *const E,
+    inputs: Inputs<E>,
     output: *mut E,
     geometry: Geometry,
     in_place: bool,
@@ -30,8 +36,8 @@ pub(crate) struct Tensor<'a, E> {
 }
 
 /// The columns at some positions of a tensor.
-pub struct Part<'a, E> {
-    input: *const E,
+pub(crate) struct Part<'a, E> {
+    inputs: Inputs<E>,
     output: *mut E,
     geometry: Geometry,
     in_place: bool,
@@ -44,18 +50,19 @@ pub struct Part<'a, E> {
 unsafe impl<E: Element> Send for Part<'_, E> {}
 
 impl<'a, E: Element> Tensor<'a, E> {
-    /// An input and an output of `geometry.elements()` elements each.
-    pub(crate) fn new(input: &'a [E], output: &'a mut [MaybeUninit<E>], geometry: Geometry) -> Self {
-        assert!(input.len() == geometry.elements() && output.len() == geometry.elements());
-        let (input, output) = (input.as_ptr(), output.as_mut_ptr().cast());
-        Self { input, output, geometry, in_place: false, slices: PhantomData }
+    /// Inputs, one at least, and an output of `geometry.elements()` elements each.
+    pub(crate) fn new(inputs: &[&'a [E]], output: &'a mut [MaybeUninit<E>], geometry: Geometry) -> Self {
+        assert!(inputs.iter().all(|input| input.len() == geometry.elements()) && output.len() == geometry.elements());
+        let inputs = std::array::from_fn(|i| inputs.get(i).unwrap_or(&inputs[0]).as_ptr());
+        let output = output.as_mut_ptr().cast();
+        Self { inputs, output, geometry, in_place: false, slices: PhantomData }
     }
 
     /// One slice that is both input and output.
     pub(crate) fn in_place(elements: &'a mut [E], geometry: Geometry) -> Self {
         assert!(elements.len() == geometry.elements());
         let output = elements.as_mut_ptr();
-        Self { input: output, output, geometry, in_place: true, slices: PhantomData }
+        Self { inputs: [output.cast_const(); INPUTS], output, geometry, in_place: true, slices: PhantomData }
     }
 
     /// Elements of the tensor.
@@ -67,10 +74,10 @@ impl<'a, E: Element> Tensor<'a, E> {
     pub(crate) fn split(self, count: usize, grain: usize) -> Vec<Part<'a, E>> {
         let positions = self.geometry.positions();
         let step = positions.div_ceil(count.max(1)).next_multiple_of(grain).max(1);
-        let Self { input, output, geometry, in_place, slices } = self;
+        let Self { inputs, output, geometry, in_place, slices } = self;
         let starts = (0..positions).step_by(step);
         let part =
-            |start| Part { input, output, geometry, in_place, positions: start..positions.min(start + step), slices };
+            |start| Part { inputs, output, geometry, in_place, positions: start..positions.min(start + step), slices };
         starts.map(part).collect()
     }
 }
@@ -84,15 +91,23 @@ impl<E: Element> Part<'_, E> {
         self.positions.clone()
     }
 
-    /// The first elements of input and output, and whether they are the same: for compiled kernels. Those may read all of the
+    /// The first elements of inputs and output, and whether they are the same: for compiled kernels. Those may read all of the
     /// input (in place, this part's positions only) and write this part's positions of the output.
-    pub(crate) fn pointers(&mut self) -> (*const E, *mut E, bool) {
-        (self.input, self.output, self.in_place)
+    pub(crate) fn pointers(&mut self) -> ([*const E; INPUTS], *mut E, bool) {
+        (self.inputs, self.output, self.in_place)
     }
 
-    /// Copies the columns at `positions` into rows of channels, `stride` apart: row c holds channel c of each position.
-    pub(crate) fn read(&self, positions: Range<usize>, rows: &mut [f32], stride: usize) {
+    /// Some of this part's positions, while it waits.
+    pub(crate) fn cut(&mut self, positions: Range<usize>) -> Part<'_, E> {
+        self.check(&positions, usize::MAX, positions.len());
+        let &mut Self { inputs, output, geometry, in_place, .. } = self;
+        Part { inputs, output, geometry, in_place, positions, slices: PhantomData }
+    }
+
+    /// Copies the columns at `positions` of an input into rows of channels, `stride` apart: row c holds channel c of each position.
+    pub(crate) fn read(&self, input: usize, positions: Range<usize>, rows: &mut [E::Lane], stride: usize) {
         self.check(&positions, rows.len(), stride);
+        let input = self.inputs[input];
         let Geometry { channels, inner, .. } = self.geometry;
         // SAFETY (all): positions were checked, so these are elements of the tensor. In place they are this part's own,
         // which nobody else writes; else the input is shared and not written.
@@ -100,21 +115,21 @@ impl<E: Element> Part<'_, E> {
             let start = positions.start * channels;
             for (channel, row) in rows.chunks_mut(stride).take(channels).enumerate() {
                 for (place, lane) in row[..positions.len()].iter_mut().enumerate() {
-                    *lane = unsafe { self.input.add(start + channel + place * channels).read() }.to_lane();
+                    *lane = unsafe { input.add(start + channel + place * channels).read() }.to_lane();
                 }
             }
         } else if inner < SHORT {
             let starts = self.starts(positions);
             for (channel, row) in rows.chunks_mut(stride).take(channels).enumerate() {
                 for (lane, start) in row.iter_mut().zip(&starts) {
-                    *lane = unsafe { self.input.add(start + channel * inner).read() }.to_lane();
+                    *lane = unsafe { input.add(start + channel * inner).read() }.to_lane();
                 }
             }
         } else {
             self.each_run(positions, |at, start, length| {
                 for (channel, row) in rows.chunks_mut(stride).take(channels).enumerate() {
                     for (offset, lane) in row[at..][..length].iter_mut().enumerate() {
-                        *lane = unsafe { self.input.add(start + channel * inner + offset).read() }.to_lane();
+                        *lane = unsafe { input.add(start + channel * inner + offset).read() }.to_lane();
                     }
                 }
             });
@@ -122,7 +137,7 @@ impl<E: Element> Part<'_, E> {
     }
 
     /// Writes rows of channels, `stride` apart, to the columns at `positions`.
-    pub(crate) fn write(&mut self, positions: Range<usize>, rows: &[f32], stride: usize) {
+    pub(crate) fn write(&mut self, positions: Range<usize>, rows: &[E::Lane], stride: usize) {
         self.check(&positions, rows.len(), stride);
         let Geometry { channels, inner, .. } = self.geometry;
         // SAFETY (all): positions were checked, so these are elements of the tensor, of positions that are this part's alone.
@@ -159,7 +174,7 @@ impl<E: Element> Part<'_, E> {
 
     fn check(&self, positions: &Range<usize>, length: usize, stride: usize) {
         let within = self.positions.start <= positions.start && positions.end <= self.positions.end;
-        assert!(within && positions.len() <= stride && length >= self.geometry.channels * stride);
+        assert!(within && positions.len() <= stride && length >= self.geometry.channels.saturating_mul(stride));
     }
 
     /// Calls `run(at, index, length)` for each stretch of positions within one slab: where it starts among `positions`, the
@@ -211,11 +226,11 @@ mod tests {
             let geometry = Geometry { outer, channels, inner };
             let x: Vec<f32> = (0..geometry.elements()).map(|i| i as f32).collect();
             let mut y = vec![MaybeUninit::new(f32::NAN); x.len()];
-            for mut part in Tensor::new(&x, &mut y, geometry).split(3, 2) {
+            for mut part in Tensor::new(&[&x], &mut y, geometry).split(3, 2) {
                 let positions = part.positions();
                 let stride = positions.len() + 3;
                 let mut rows = vec![0.0; channels * stride];
-                part.read(positions.clone(), &mut rows, stride);
+                part.read(0, positions.clone(), &mut rows, stride);
                 for (at, position) in positions.clone().enumerate() {
                     for channel in 0..channels {
                         let expected = (position / inner * channels + channel) * inner + position % inner;

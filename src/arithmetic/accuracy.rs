@@ -4,6 +4,7 @@
 use super::power;
 use crate::interpreter::ArrayLanes;
 use crate::jit::host::vectorized;
+use crate::number::Number;
 use crate::plan::{LEAST_K, Power};
 
 const LANES: usize = 64;
@@ -33,7 +34,7 @@ fn worst(power: &Power, beta: f64, bits: impl Iterator<Item = u32>) -> (f64, f32
             seed = seed.wrapping_mul(0x2c1b_3c6d).wrapping_add(0x297a_2d39);
             *x = f32::from_bits(0x3f80_0000 | seed >> 9 | seed << 31);
         }
-        let y = vectorized(|| power::apply(&mut ArrayLanes::<LANES>, power, x, d));
+        let y = vectorized(|| power::apply(&mut ArrayLanes::<f32, LANES>::default(), power, x, d));
         for i in 0..LANES {
             let exact = f64::from(x[i]) * f64::from(d[i]).powf(-beta);
             if (f64::from(f32::MIN_POSITIVE)..f64::from(f32::MAX)).contains(&exact.abs()) {
@@ -53,8 +54,8 @@ fn worst(power: &Power, beta: f64, bits: impl Iterator<Item = u32>) -> (f64, f32
 
 fn check(beta: f64, bits: impl Iterator<Item = u32> + Clone) {
     for least in [Some(LEAST_K), Some(1.0), None] {
-        let power = Power::new(beta, least);
-        let known = move |&bits: &u32| least.is_none_or(|least| f32::from_bits(bits) >= least);
+        let power = Power::new(beta, least, Number::F32);
+        let known = move |&bits: &u32| least.is_none_or(|least| f64::from(f32::from_bits(bits)) >= least);
         let (error, at, results) = worst(&power, beta, bits.clone().filter(known));
         println!(
             "beta {beta:>6} {:>8} {results:>11} results: {error:.3} ulp at d = {at:e}; stated {}",
@@ -77,7 +78,7 @@ fn the_ruler_measures() {
     assert_eq!(ulp(0.0, 1.0), f64::from(1 << 23));
     assert_eq!(ulp(f32::INFINITY, 1.0), f64::INFINITY);
     // A wrong beta is seen.
-    assert!(worst(&Power::new(0.75, Some(1.0)), 0.7501, sample(100_003)).0 > 100.0);
+    assert!(worst(&Power::new(0.75, Some(1.0), Number::F32), 0.7501, sample(100_003)).0 > 100.0);
 }
 
 #[test]

@@ -21,7 +21,7 @@
 
 use super::Lanes;
 use crate::config::Boundary;
-use crate::plan::Plan;
+use crate::plan::Reach;
 
 /// Part of the work of a long window. Sums are rows of a scratch of [`Schedule::rows`] rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +51,7 @@ pub(crate) struct Schedule {
     /// Rows of scratch.
     pub(crate) rows: usize,
     /// How often the window goes around the whole ring.
-    pub(crate) turns: f32,
-}
-
-/// Σ + x².
-#[inline(always)]
-pub(crate) fn add_square<L: Lanes>(lanes: &mut L, sum: L::Float, x: L::Float) -> L::Float {
-    lanes.fma(x, x, sum)
+    pub(crate) turns: f64,
 }
 
 /// suffix + prefix + turns·total; `whole` is (total, turns).
@@ -75,25 +69,25 @@ pub(crate) fn window_sum<L: Lanes>(
     }
 }
 
-/// The work of a plan over `channels` channels.
-pub(crate) fn schedule(plan: &Plan, channels: usize) -> Schedule {
-    let taps = plan.before + plan.after + 1;
-    let (turns, block) = match plan.boundary {
+/// The work of a window over `channels` channels.
+pub(crate) fn schedule(reach: Reach, channels: usize) -> Schedule {
+    let taps = reach.taps();
+    let (turns, block) = match reach.boundary {
         Boundary::Zero => (0, taps),
         Boundary::Wrap => (taps / channels, taps % channels),
     };
     // The taps that are read, from `low` to `high`.
-    let (low, high) = match plan.boundary {
-        Boundary::Zero => (plan.before, plan.before + channels),
+    let (low, high) = match reach.boundary {
+        Boundary::Zero => (reach.before, reach.before + channels),
         Boundary::Wrap if block == 0 => (0, 0),
         Boundary::Wrap => (0, channels + block - 1),
     };
     let read = high - low;
-    let channel = |tap: usize| plan.tap(tap, channels).expect("taps that are read have a channel");
+    let channel = |tap: usize| reach.tap(tap, channels).expect("taps that are read have a channel");
     let mut steps = Vec::new();
     // Suffixes stand in rows 0 … read − 1; on a ring prefixes in the next `read` rows, the total last.
     let (suffix_row, prefix_row, total_row) = (|u: usize| u - low, |u: usize| read + u - low, 2 * read);
-    let ring = plan.boundary == Boundary::Wrap;
+    let ring = reach.boundary == Boundary::Wrap;
     for (first, last) in runs(low, high, block, &channel) {
         // Block 0 is never begun by a window: no prefix of it is needed.
         if ring && first >= block {
@@ -131,7 +125,7 @@ pub(crate) fn schedule(plan: &Plan, channels: usize) -> Schedule {
         });
     }
     let rows = if ring { 2 * read + usize::from(turns > 0) } else { read };
-    Schedule { steps, rows, turns: turns as f32 }
+    Schedule { steps, rows, turns: turns as f64 }
 }
 
 /// Stretches of taps (first, last) within one block whose channels follow one another.
@@ -149,12 +143,10 @@ fn runs(low: usize, high: usize, block: usize, channel: &impl Fn(usize) -> usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Formula;
 
     /// Runs a schedule on the channels' numbers as powers: how often each channel counts for each output.
     fn counts(before: usize, after: usize, boundary: Boundary, channels: usize) -> Vec<Vec<u64>> {
-        let plan = Plan { before, after, boundary, formula: Formula::Copy };
-        let schedule = schedule(&plan, channels);
+        let schedule = schedule(Reach { before, after, boundary }, channels);
         let zero = vec![0u64; channels];
         let mut rows = vec![vec![u64::MAX; channels]; schedule.rows];
         let mut outputs = vec![zero.clone(); channels];
@@ -219,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_huge_window_costs_no_more_than_the_channels() {
-        let plan = Plan { before: 1 << 40, after: 1 << 40, boundary: Boundary::Zero, formula: Formula::Copy };
-        assert!(schedule(&plan, 100).steps.len() <= 102);
+        let reach = Reach { before: 1 << 40, after: 1 << 40, boundary: Boundary::Zero };
+        assert!(schedule(reach, 100).steps.len() <= 102);
     }
 }

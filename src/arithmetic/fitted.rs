@@ -1,4 +1,4 @@
-//! x·d^(−beta) for any beta up to ±32, by polynomials fitted to it: d^(−beta) = 2^(−beta·i)·m^(−beta).
+//! x·d^(−beta) in f32 for any beta up to ±32, by polynomials fitted to it: d^(−beta) = 2^(−beta·i)·m^(−beta).
 //!
 //! 1. d = 2^i·m, with m in [½, 1) for beta > 0 and in [1, 2) for beta < 0: m^(−beta) is at least 1 there, and the terms of
 //!    its polynomial hardly cancel.
@@ -20,7 +20,7 @@
 
 use super::Lanes;
 use super::guard::{Guarded, Subnormal};
-use super::power::{EXP2, MANTISSA_BITS, ROUND, exponent, polynomial, scale, split};
+use super::power::{exponent, polynomial, scale, split};
 use crate::plan::{Fitted, FittedRange, Guard, Staging};
 
 /// x·d^(−beta).
@@ -36,26 +36,26 @@ pub(super) fn apply<L: Lanes>(lanes: &mut L, recipe: &Fitted, guard: Guard, x: L
 #[inline(always)]
 fn bounded<L: Lanes>(lanes: &mut L, recipe: &Fitted, whole: u8, x: L::Float, d: L::Float) -> L::Float {
     lanes.part("split: d = 2^i·m, 2^(2−i), and 4·(m − center)");
-    let largest = lanes.float(f32::MAX);
+    let largest = lanes.float(lanes.format().largest);
     let finite = lanes.min(largest, d);
-    let exponent = exponent(lanes, d, recipe.origin);
+    let exponent = exponent(lanes, d, recipe.origin.into());
     let four = lanes.bits(4.0f32.to_bits());
     let step = lanes.isub(four, exponent);
     let step = lanes.bits_to_float(step);
     let minus_center = lanes.float(-4.0 * recipe.center);
     let r = lanes.fma(finite, step, minus_center);
-    let (factor, rounded) = power(lanes, recipe, exponent, r, ROUND - 2.0 * f32::from(whole));
+    let (factor, rounded) = power(lanes, recipe, exponent, r, lanes.format().round() - 2.0 * f64::from(whole));
 
     lanes.part("2^n, and x·2^(2−i)·…·c");
     let bits = lanes.to_bits(rounded);
-    let n = lanes.shl(bits, MANTISSA_BITS);
+    let n = lanes.shl(bits, lanes.format().mantissa);
     let one = lanes.bits(1.0f32.to_bits());
     let mut rest = lanes.iadd(n, one);
     if whole == 0 {
         let bits = lanes.to_bits(d);
         let infinity = lanes.bits(f32::INFINITY.to_bits());
         let below = lanes.isub(bits, infinity);
-        let below = lanes.sar(below, 31);
+        let below = lanes.negative(below);
         rest = lanes.and(rest, below);
     }
     let rest = lanes.bits_to_float(rest);
@@ -83,10 +83,10 @@ fn any<L: Lanes>(
     let subnormal = if staging.low.is_some() { Subnormal::Kept } else { Subnormal::Scaled };
     let guarded = Guarded::new(lanes, guard, recipe.beta, d, subnormal);
     lanes.part("split: d = 2^i·m, and m − center");
-    let base = guarded.between(lanes, staging.low, staging.high);
-    let (exponent, r) = split(lanes, base, recipe.origin, recipe.center);
+    let base = guarded.between(lanes, staging.low.map(f64::from), staging.high.map(f64::from));
+    let (exponent, r) = split(lanes, base, recipe.origin.into(), recipe.center.into());
     let exponent = guarded.rescale(lanes, exponent);
-    let (factor, rounded) = power(lanes, recipe, exponent, r, ROUND);
+    let (factor, rounded) = power(lanes, recipe, exponent, r, lanes.format().round());
     let of_step = guard == Guard::AtLeastK && staging.stages > 1;
     let (x, fix) = if of_step { guarded.at_infinity_alone(lanes, x, base) } else { (x, guarded.everywhere(lanes)) };
     let y = scale(lanes, rounded, staging.stages, x, factor, (fix, of_step));
@@ -95,7 +95,7 @@ fn any<L: Lanes>(
 
 /// P·2^t, and `round` + n, where `exponent` is i·2^23 and `r` what Q was fitted for.
 #[inline(always)]
-fn power<L: Lanes>(lanes: &mut L, recipe: &Fitted, exponent: L::Bits, r: L::Float, round: f32) -> (L::Float, L::Float) {
+fn power<L: Lanes>(lanes: &mut L, recipe: &Fitted, exponent: L::Bits, r: L::Float, round: f64) -> (L::Float, L::Float) {
     lanes.part("exponent: −beta·i = n + t");
     let i = lanes.int_to_float(exponent);
     let high = lanes.float(recipe.exponent_high);
@@ -108,7 +108,7 @@ fn power<L: Lanes>(lanes: &mut L, recipe: &Fitted, exponent: L::Bits, r: L::Floa
         t = lanes.fma(i, low, t);
     }
     lanes.part("polynomial: 2^t = 1 + A");
-    let a = polynomial(lanes, &EXP2, t);
+    let a = polynomial(lanes, lanes.format().exp2, t);
     let a = lanes.mul(t, a);
     lanes.part("polynomial: P = m^(−beta), and c = P + P·A");
     let q = polynomial(lanes, &recipe.coefficients, r);

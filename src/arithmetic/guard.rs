@@ -9,23 +9,13 @@
 //! | 0 | +∞ | 0 |
 //! | < 0, NaN | NaN | NaN |
 //! | −∞ | as +∞, by pow | as +∞ |
-//! | subnormal | of 2^32·d, and x times 2^(32·f), or 32 taken from the exponent | the same |
+//! | subnormal | of 2^s·d, and x times 2^(s·f), or s taken from the exponent | the same |
 //!
 //! A mask is a subtraction of bits that turns negative where the value is beyond a bound, spread over the lane by an
 //! arithmetic shift. Where k ≥ 2^−50 and alpha ≥ 0, d ≥ k is known, and only +∞ and NaN are left.
 
 use super::Lanes;
 use crate::plan::Guard;
-
-const INFINITY: u32 = 0x7f80_0000;
-const LARGEST: u32 = 0x7f7f_ffff;
-const SMALLEST_NORMAL: u32 = 0x0080_0000;
-const MAGNITUDE: u32 = 0x7fff_ffff;
-const ONE: u32 = 0x3f80_0000;
-const SIGN_SHIFT: u8 = 31;
-const MANTISSA_BITS: u8 = 23;
-/// A subnormal d is multiplied by 2^SUBNORMAL_SHIFT; divisible by 4, so that its quarter roots are powers of two.
-const SUBNORMAL_SHIFT: u32 = 32;
 
 /// Whether a subnormal base is multiplied by a power of two.
 #[derive(Clone, Copy, PartialEq)]
@@ -55,18 +45,18 @@ impl<L: Lanes> Guarded<L> {
         if guard == Guard::AtLeastK {
             return Self { guard, beta, d, magnitude: d, base: d, scaled: None };
         }
-        lanes.part("guard: the magnitude of d, a subnormal one times 2^32");
+        lanes.part("guard: the magnitude of d, a subnormal one times a power of 2");
         let bits = Self::magnitude_bits(lanes, d);
         let magnitude = lanes.bits_to_float(bits);
         if subnormal == Subnormal::Kept {
             return Self { guard, beta, d, magnitude, base: magnitude, scaled: None };
         }
-        let smallest = lanes.bits(SMALLEST_NORMAL);
+        let smallest = lanes.bits(lanes.format().smallest_normal());
         let above_smallest = lanes.isub(bits, smallest);
-        let scaled = lanes.sar(above_smallest, SIGN_SHIFT);
-        let shift = lanes.bits(SUBNORMAL_SHIFT << MANTISSA_BITS);
+        let scaled = lanes.negative(above_smallest);
+        let shift = lanes.bits(Self::shift(lanes));
         let shift = lanes.and(scaled, shift);
-        let unit = lanes.bits(ONE);
+        let unit = lanes.bits(lanes.format().one());
         let factor = lanes.iadd(shift, unit);
         let factor = lanes.bits_to_float(factor);
         let base = lanes.mul(magnitude, factor);
@@ -76,13 +66,13 @@ impl<L: Lanes> Guarded<L> {
     /// The base, at most the largest finite number; NaN stays.
     #[inline(always)]
     pub(super) fn finite(&self, lanes: &mut L) -> L::Float {
-        let largest = lanes.float(f32::from_bits(LARGEST));
+        let largest = lanes.float(lanes.format().largest);
         lanes.min(largest, self.base)
     }
 
     /// The base, put between two numbers; NaN stays.
     #[inline(always)]
-    pub(super) fn between(&self, lanes: &mut L, low: Option<f32>, high: Option<f32>) -> L::Float {
+    pub(super) fn between(&self, lanes: &mut L, low: Option<f64>, high: Option<f64>) -> L::Float {
         let base = high.map_or(self.base, |high| {
             let high = lanes.float(high);
             lanes.min(high, self.base)
@@ -93,23 +83,24 @@ impl<L: Lanes> Guarded<L> {
         })
     }
 
-    /// The exponent of the base before it was scaled, of what it is now: both as i·2^23.
+    /// The exponent of the base before it was scaled, of what it is now: both as i·2^mantissa.
     #[inline(always)]
     pub(super) fn rescale(&self, lanes: &mut L, exponent: L::Bits) -> L::Bits {
         let Some(scaled) = self.scaled else { return exponent };
-        let shift = lanes.bits(SUBNORMAL_SHIFT << MANTISSA_BITS);
+        let shift = lanes.bits(Self::shift(lanes));
         let shift = lanes.and(scaled, shift);
         lanes.isub(exponent, shift)
     }
 
-    /// x, multiplied by 2^(32·beta) where the base was multiplied by 2^32.
+    /// x, multiplied by 2^(s·beta) where the base was multiplied by 2^s.
     #[inline(always)]
     pub(super) fn scale(&self, lanes: &mut L, beta: f64, x: L::Float) -> L::Float {
         let Some(scaled) = self.scaled else { return x };
-        let other = ((f64::from(SUBNORMAL_SHIFT) * beta).exp2() as f32).to_bits();
-        let change = lanes.bits(ONE ^ other);
+        let format = lanes.format();
+        let other = format.bits_of((f64::from(format.subnormal_shift) * beta).exp2());
+        let change = lanes.bits(format.one() ^ other);
         let change = lanes.and(scaled, change);
-        let unit = lanes.bits(ONE);
+        let unit = lanes.bits(lanes.format().one());
         let factor = lanes.xor(change, unit);
         let factor = lanes.bits_to_float(factor);
         lanes.mul(x, factor)
@@ -134,10 +125,10 @@ impl<L: Lanes> Guarded<L> {
         if self.beta > 0.0 {
             return (x, Fix { keep: Some(Self::below_infinity(lanes, bits)), set: None });
         }
-        let largest = lanes.bits(LARGEST);
+        let largest = lanes.bits(lanes.format().infinity() - 1);
         let below = lanes.isub(largest, bits);
-        let above = lanes.sar(below, SIGN_SHIFT);
-        let infinity = lanes.bits(INFINITY);
+        let above = lanes.negative(below);
+        let infinity = lanes.bits(lanes.format().infinity());
         // Of a power of two only the exponent is not 0.
         (x, Fix { keep: None, set: Some(lanes.and(above, infinity)) })
     }
@@ -146,56 +137,69 @@ impl<L: Lanes> Guarded<L> {
     #[inline(always)]
     pub(super) fn everywhere(&self, lanes: &mut L) -> Fix<L> {
         lanes.part("guard: what the factor becomes where d is special");
+        let format = lanes.format();
         let bits = Self::magnitude_bits(lanes, self.d);
         let mut keep = Self::below_infinity(lanes, bits);
-        let infinity = lanes.bits(INFINITY);
+        let infinity = lanes.bits(format.infinity());
         let below_infinity = lanes.isub(infinity, bits);
-        let mut set = lanes.sar(below_infinity, SIGN_SHIFT);
+        let mut nan = lanes.negative(below_infinity);
+        let mut poles = None;
         if self.beta < 0.0 {
             let special = Self::outside(lanes, keep);
-            let pole = lanes.and(special, infinity);
-            set = lanes.or(set, pole);
+            poles = Some(special);
         }
         if self.guard != Guard::AtLeastK {
-            let one = lanes.bits(1);
+            let one = lanes.bits(1u64);
             let above_zero = lanes.isub(bits, one);
-            let at_zero = lanes.sar(above_zero, SIGN_SHIFT);
+            let at_zero = lanes.negative(above_zero);
             let elsewhere = Self::outside(lanes, at_zero);
             keep = lanes.and(keep, elsewhere);
             if self.beta > 0.0 {
-                let pole = lanes.and(at_zero, infinity);
-                set = lanes.or(set, pole);
+                poles = Some(at_zero);
             }
         }
         if self.guard == Guard::Any {
             // Neither −0 nor −∞, which are as 0 and ∞.
             let bits = lanes.to_bits(self.d);
-            let negative = lanes.sar(bits, SIGN_SHIFT);
+            let negative = lanes.negative(bits);
             let negative = lanes.and(negative, keep);
-            set = lanes.or(set, negative);
+            nan = lanes.or(nan, negative);
+        }
+        // Of a NaN no more than the highest bit: what is rounded to a half must not become ∞.
+        let quiet = lanes.bits(format.infinity() + (format.smallest_normal() >> 1));
+        let mut set = lanes.and(nan, quiet);
+        if let Some(poles) = poles {
+            let poles = lanes.and(poles, infinity);
+            set = lanes.or(set, poles);
         }
         Fix { keep: Some(keep), set: Some(set) }
+    }
+
+    /// What is added to the exponent of a subnormal base.
+    #[inline(always)]
+    fn shift(lanes: &L) -> u64 {
+        u64::from(lanes.format().subnormal_shift) << lanes.format().mantissa
     }
 
     #[inline(always)]
     fn magnitude_bits(lanes: &mut L, d: L::Float) -> L::Bits {
         let bits = lanes.to_bits(d);
-        let magnitude = lanes.bits(MAGNITUDE);
+        let magnitude = lanes.bits(lanes.format().magnitude());
         lanes.and(bits, magnitude)
     }
 
     /// All ones where bits without a sign are those of a finite number.
     #[inline(always)]
     fn below_infinity(lanes: &mut L, bits: L::Bits) -> L::Bits {
-        let infinity = lanes.bits(INFINITY);
+        let infinity = lanes.bits(lanes.format().infinity());
         let below = lanes.isub(bits, infinity);
-        lanes.sar(below, SIGN_SHIFT)
+        lanes.negative(below)
     }
 
     /// The other lanes' mask.
     #[inline(always)]
     fn outside(lanes: &mut L, mask: L::Bits) -> L::Bits {
-        let ones = lanes.bits(u32::MAX);
+        let ones = lanes.bits(lanes.format().all());
         lanes.xor(mask, ones)
     }
 }

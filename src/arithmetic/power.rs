@@ -23,17 +23,7 @@
 use super::guard::{Fix, Guarded, Subnormal};
 use super::wide::wide;
 use super::{Lanes, fitted};
-use crate::plan::{Fraction, Guard, Power, Root};
-
-pub(super) const MANTISSA_BITS: u8 = 23;
-/// 1.5·2^23: adding it rounds to an integer, which then stands in the low bits.
-pub(super) const ROUND: f32 = 12_582_912.0;
-/// Bits of √½: where one binade of the reduced argument ends and the next begins.
-pub(super) const ROOT_OF_HALF: u32 = 0x3f35_04f3;
-
-/// `2^t = 1 + t·(…)` for |t| ≤ ½, coefficients of t¹ to t⁶.
-pub(super) const EXP2: [f32; 6] =
-    [std::f32::consts::LN_2, 0.240_226_48, 0.055_503_6, 0.009_618_506, 0.001_339_080_6, 0.000_153_264_61];
+use crate::plan::{FirstCorrection, Fraction, Guard, Power, Root};
 
 /// x·d^(−beta) by the recipe `power`.
 #[inline(always)]
@@ -85,24 +75,35 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<
     let bits = lanes.shr(bits, if recipe.quarters == 2 { 1 } else { 2 });
     let magic = lanes.bits(recipe.magic);
     let mut bits = lanes.isub(magic, bits);
-    if recipe.cut != u32::MAX {
+    if recipe.cut != u64::MAX {
         let cut = lanes.bits(recipe.cut);
         bits = lanes.and(bits, cut);
     }
     let y = lanes.bits_to_float(bits);
+    let finite = guarded.finite(lanes);
+    let y = match &recipe.first {
+        None => y,
+        Some(first) => correct_first(lanes, recipe.quarters, first, finite, (y, bits)),
+    };
     lanes.part("measure: g, how far d·y⁴ (or d·y²) is from 1");
-    // Measure: g = d·y⁴ − 1, or d·y² − 1. (Not d·y⁴ as d·(y⁴): for d > 2^125 that is subnormal.)
+    // Measure: g = d·y⁴ − 1, or d·y² − 1. (Not d·y⁴ as d·(y⁴): where d is very large that is subnormal.) Where y³ is not exact,
+    // it is measured as it was rounded.
     let minus_one = lanes.float(-1.0);
-    let (power, step) = match recipe.quarters {
-        2 => (y, y),
+    let (power, step, rest) = match recipe.quarters {
+        2 => (y, y, y),
         quarters => {
             let y2 = lanes.mul(y, y);
-            (if quarters == 1 { y } else { lanes.mul(y2, y) }, y2)
+            match quarters {
+                1 => (y, y2, y2),
+                _ => {
+                    let y3 = lanes.mul(y2, y);
+                    if recipe.first.is_some() { (y3, y, y3) } else { (y3, y2, y2) }
+                }
+            }
         }
     };
-    let finite = guarded.finite(lanes);
     let partly = lanes.mul(finite, step);
-    let g = lanes.fma(partly, step, minus_one);
+    let g = lanes.fma(partly, rest, minus_one);
     lanes.part("correct: c = p + p·g·Q(g), Q a polynomial");
     // Correct: c = p + p·g·Q(g).
     let p = if at_least_k { fix.apply(lanes, power) } else { power };
@@ -114,7 +115,34 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<
     lanes.mul(x, c)
 }
 
-/// y = x·factor·2^n, where `rounded` is n + 1.5·2^23, n whole. A power that one float cannot hold is applied in stages, 2^h
+/// A better estimate.
+#[inline(always)]
+fn correct_first<L: Lanes>(
+    lanes: &mut L,
+    quarters: u8,
+    first: &FirstCorrection,
+    d: L::Float,
+    (y, bits): (L::Float, L::Bits),
+) -> L::Float {
+    lanes.part("estimate, corrected by a cubic in d·y⁴ (or d·y²)");
+    let step = if quarters == 2 { y } else { lanes.mul(y, y) };
+    let u = lanes.mul(d, step);
+    let u = lanes.mul(u, step);
+    let (b, c, e) = (lanes.float(first.b), lanes.float(first.c), lanes.float(first.e));
+    let square = lanes.fma(u, u, b);
+    let linear = lanes.add(u, c);
+    let cubic = lanes.fma(square, linear, e);
+    let n = if first.scale == 0 {
+        y
+    } else {
+        let scale = lanes.bits(first.scale);
+        let bits = lanes.iadd(bits, scale);
+        lanes.bits_to_float(bits)
+    };
+    lanes.mul(n, cubic)
+}
+
+/// y = x·factor·2^n, where `rounded` is n + 1.5·2^mantissa, n whole. A power that one float cannot hold is applied in stages, 2^h
 /// with h ≈ n/stages all but once: of one sign, so that nothing overflows or is rounded on the way unless the result is.
 /// `fix`, what a special d makes of the factor, is put in before x is multiplied, or, where `of_step`, into the stages.
 #[inline(always)]
@@ -127,27 +155,28 @@ pub(super) fn scale<L: Lanes>(
     (fix, of_step): (Fix<L>, bool),
 ) -> L::Float {
     lanes.part("2^n in stages, and x·c");
+    let format = lanes.format();
     let bits = lanes.to_bits(rounded);
-    let mut exponent = lanes.shl(bits, MANTISSA_BITS);
+    let mut exponent = lanes.shl(bits, format.mantissa);
     let mut step = None;
     if stages > 1 {
         let bits = if stages == 2 {
-            // n·2^23 is a number of 32 bits: half of it.
-            let half = lanes.sar(exponent, 1);
-            let whole = lanes.bits(u32::MAX << MANTISSA_BITS);
+            // n·2^mantissa is a number of as many bits as a float: half of it.
+            let half = lanes.half(exponent);
+            let whole = lanes.bits(format.exponent_and_sign());
             lanes.and(half, whole)
         } else {
-            let share = lanes.float(1.0 / f32::from(stages));
-            let round = lanes.float(ROUND);
+            let share = lanes.float(1.0 / f64::from(stages));
+            let round = lanes.float(format.round());
             let n = lanes.sub(rounded, round);
             let share = lanes.fma(n, share, round);
             let share = lanes.to_bits(share);
-            lanes.shl(share, MANTISSA_BITS)
+            lanes.shl(share, format.mantissa)
         };
         for _ in 1..stages {
             exponent = lanes.isub(exponent, bits);
         }
-        let one = lanes.bits(1.0f32.to_bits());
+        let one = lanes.bits(format.one());
         let bits = lanes.iadd(bits, one);
         step = Some(lanes.bits_to_float(bits));
     }
@@ -169,17 +198,16 @@ pub(super) fn with_sign_of<L: Lanes>(lanes: &mut L, y: L::Float, d: L::Float) ->
     let zero = lanes.float(0.0);
     let d = lanes.add(d, zero);
     let bits = lanes.to_bits(d);
-    let negative = lanes.sar(bits, 31);
-    let sign = lanes.bits(1 << 31);
-    let sign = lanes.and(negative, sign);
+    let sign = lanes.bits(lanes.format().sign());
+    let sign = lanes.and(bits, sign);
     let y = lanes.to_bits(y);
     let y = lanes.xor(y, sign);
     lanes.bits_to_float(y)
 }
 
-/// d = 2^i·m: i·2^23, and m − center, with m from `origin` (its bits) to twice that.
+/// d = 2^i·m: i·2^mantissa, and m − center, with m from `origin` (its bits) to twice that.
 #[inline(always)]
-pub(super) fn split<L: Lanes>(lanes: &mut L, d: L::Float, origin: u32, center: f32) -> (L::Bits, L::Float) {
+pub(super) fn split<L: Lanes>(lanes: &mut L, d: L::Float, origin: u64, center: f64) -> (L::Bits, L::Float) {
     let exponent = exponent(lanes, d, origin);
     let bits = lanes.to_bits(d);
     let mantissa = lanes.isub(bits, exponent);
@@ -191,18 +219,18 @@ pub(super) fn split<L: Lanes>(lanes: &mut L, d: L::Float, origin: u32, center: f
 
 /// The exponent of [`split`] alone.
 #[inline(always)]
-pub(super) fn exponent<L: Lanes>(lanes: &mut L, d: L::Float, origin: u32) -> L::Bits {
+pub(super) fn exponent<L: Lanes>(lanes: &mut L, d: L::Float, origin: u64) -> L::Bits {
     let bits = lanes.to_bits(d);
     let origin = lanes.bits(origin);
     let above = lanes.isub(bits, origin);
-    let exponents = lanes.bits(0xff80_0000);
+    let exponents = lanes.bits(lanes.format().exponent_and_sign());
     lanes.and(above, exponents)
 }
 
 /// 2^t for |t| ≤ ½, in [0.7, 1.42].
 #[inline(always)]
 pub(super) fn exp2<L: Lanes>(lanes: &mut L, t: L::Float) -> L::Float {
-    let q = polynomial(lanes, &EXP2, t);
+    let q = polynomial(lanes, lanes.format().exp2, t);
     let one = lanes.float(1.0);
     lanes.fma(t, q, one)
 }
@@ -210,7 +238,7 @@ pub(super) fn exp2<L: Lanes>(lanes: &mut L, t: L::Float) -> L::Float {
 /// `Σ coefficients[j]·v^j`, by Horner's rule. (Even and odd powers apart would be half as long to wait for, but with several
 /// chains side by side there is no waiting, and the one instruction more costs 10 %.)
 #[inline(always)]
-pub(super) fn polynomial<L: Lanes>(lanes: &mut L, coefficients: &[f32], v: L::Float) -> L::Float {
+pub(super) fn polynomial<L: Lanes, C: Into<f64> + Copy>(lanes: &mut L, coefficients: &[C], v: L::Float) -> L::Float {
     let (last, lower) = coefficients.split_last().expect("a polynomial has a coefficient");
     let mut sum = lanes.float(*last);
     for &coefficient in lower.iter().rev() {

@@ -1,16 +1,18 @@
 //! The main kernel: a block of neighbouring channels, one vector of positions at a time.
 //!
 //! ```text
-//! rows: in[0] … in[taps + channels − 2]   the channels of the block and the taps around it (zeros beyond the edges)
-//!       out[0] … out[channels − 1]       the block's outputs
+//! rows: of each input that is read over windows: the channels of the block and the taps around it (zeros beyond the edges)
+//!       of each other input: the channels of the block
+//!       of each output: the channels of the block
 //!
 //! for each vector of positions:
 //!     for each channel of the block:
-//!         Σ = the window's squares (each row squared once, sums shared between windows)
-//!         out = normalize(in[channel], Σ)
+//!         Σ = the window's terms (each row's term made once, sums shared between windows)
+//!         outputs = stage(inputs[channel], Σ)
 //! ```
 //!
-//! A plan without a window has inputs of its own channels only.
+//! A plan without a window has inputs of its own channels only. A vector of words of halves is two vectors of floats; they go
+//! through the arithmetic side by side.
 
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
@@ -18,14 +20,17 @@ use cranelift_frontend::FunctionBuilder;
 use super::clif_lanes::{ClifLanes, ConstantTable, Operand};
 use super::{Arguments, for_each_vector};
 use crate::arithmetic::Lanes as _;
+use crate::arithmetic::half::narrow;
+use crate::arithmetic::stage::{activate, outputs, term};
 use crate::arithmetic::window::PartialSums;
-use crate::arithmetic::{normalize, scale};
-use crate::plan::{Effort, Formula, Plan, Summation};
+use crate::number::Number;
+use crate::plan::{Effort, Plan, Summation};
+use crate::task::{Stage, Term};
 
 /// Channels of a plan's block, where the tensor has as many. A long window pays for its first sums once a block, which is
 /// worth larger ones; a long recipe is not, for it is compiled once a channel.
 pub(crate) fn block_channels(plan: &Plan) -> usize {
-    let long_window = input_rows(plan, 1) > 8;
+    let long_window = Layout::new(plan, Stage::Forward, 1).taps > 8;
     match plan.effort() {
         Effort::Short if long_window => 16,
         Effort::Short | Effort::Long => 8,
@@ -42,29 +47,68 @@ pub(crate) fn most_block_channels(plan: &Plan) -> usize {
     }
 }
 
-/// Input rows of the kernel: the block's channels and the taps around them.
-pub(crate) fn input_rows(plan: &Plan, channels: usize) -> usize {
-    plan.before + channels + plan.after
+/// Where the rows of a block stand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    stage: Stage,
+    channels: usize,
+    /// Rows of an input that is read over windows.
+    pub(crate) taps: usize,
+    /// Which of them is the block's first channel.
+    pub(crate) center: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(plan: &Plan, stage: Stage, channels: usize) -> Self {
+        let reach = plan.reach(stage);
+        Self { stage, channels, taps: reach.before + channels + reach.after, center: reach.before }
+    }
+
+    /// Rows that are read over windows: of an input without any, too, where the stage has none.
+    fn tapped(&self) -> usize {
+        self.stage.tapped()
+    }
+
+    /// The first row of the channels of an input.
+    fn input(&self, input: usize) -> usize {
+        match input.checked_sub(self.tapped()) {
+            None => input * self.taps + self.center,
+            Some(own) => self.own(own),
+        }
+    }
+
+    /// The first row of an input that is not read over windows.
+    pub(crate) fn own(&self, own: usize) -> usize {
+        self.tapped() * self.taps + own * self.channels
+    }
+
+    /// The first row of an output.
+    pub(crate) fn output(&self, output: usize) -> usize {
+        self.own(self.stage.inputs() - self.tapped() + output)
+    }
 }
 
 /// Emits the kernel's body.
 pub(super) fn emit(
     plan: &Plan,
+    stage: Stage,
     channels: usize,
     builder: &mut FunctionBuilder<'_>,
     constants: &mut ConstantTable,
     Arguments { rows, constants: table, end }: Arguments,
     lanes: u32,
 ) {
-    let inputs = input_rows(plan, channels);
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
+    let halves = matches!(plan.number, Number::F16 | Number::Bf16);
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
-        let mut emit = Emit { plan, builder, constants, table, lanes, inputs, row: (rows, offset) };
-        let sums = emit.sums(channels);
+        let layout = Layout::new(plan, stage, channels);
+        let parts = if halves { 2 } else { 1 };
+        let mut emit = Emit { plan, stage, layout, parts, builder, constants, table, lanes, row: (rows, offset) };
+        let sums: Vec<Vec<Operand>> = stage.terms().iter().map(|&term| emit.sums(term)).collect();
         let mut channel = 0;
         while channel < channels {
             let first = channel;
-            match channels - channel {
+            match (channels - channel) * parts {
                 4.. => channel += emit.group::<4>(&sums, first),
                 2.. => channel += emit.group::<2>(&sums, first),
                 _ => channel += emit.group::<1>(&sums, first),
@@ -85,71 +129,106 @@ fn channels_from(first: usize, count: usize) -> String {
 /// What emitting a block takes.
 struct Emit<'a, 'b> {
     plan: &'a Plan,
+    stage: Stage,
+    layout: Layout,
+    /// Vectors of floats that a vector of a row is.
+    parts: usize,
     builder: &'a mut FunctionBuilder<'b>,
     constants: &'a mut ConstantTable,
     table: Value,
     lanes: u32,
-    /// Input rows.
-    inputs: usize,
     /// The rows' addresses, and the offset of the vector.
     row: (Value, Value),
 }
 
-impl Emit<'_, '_> {
-    fn row(&self, row: usize) -> Operand {
+impl<'b> Emit<'_, 'b> {
+    fn row(&self, row: usize, part: usize) -> Operand {
         let (rows, offset) = self.row;
-        Operand::Row { rows, row, offset }
+        match self.parts {
+            1 => Operand::Row { rows, row, offset },
+            _ => Operand::Half { rows, row, offset, upper: part == 1 },
+        }
     }
 
-    /// The window sums of all channels, where the plan has any: before the first recipe, so that partial sums and a recipe's
-    /// values do not want registers at the same time.
-    fn sums(&mut self, channels: usize) -> Vec<Operand> {
-        let Formula::Normalize { summation: Summation::Unrolled { taps }, .. } = self.plan.formula else {
+    fn lanes<const K: usize>(&mut self) -> ClifLanes<'_, 'b, K> {
+        ClifLanes::new(self.builder, self.constants, self.table, self.lanes)
+    }
+
+    /// The window sums of all channels, part by part, where the plan has any: before the first recipe, so that partial sums and
+    /// a recipe's values do not want registers at the same time.
+    fn sums(&mut self, of: Term) -> Vec<Operand> {
+        let Some(Summation::Unrolled { taps }) = self.plan.summation() else {
             return vec![];
         };
-        let mut partial = PartialSums::new(taps);
-        let (rows, offset) = self.row;
-        let mut one = ClifLanes::<1>::new(self.builder, self.constants, self.table, self.lanes);
-        one.part_of(|| format!("squares and window sums of {}", channels_from(0, channels)));
-        let sum = |channel| {
-            let [sum] = partial.window(&mut one, channel, |one, row| {
-                let x = [Operand::Value(one.load_operand(Operand::Row { rows, row, offset }))];
-                one.mul(x, x)
-            });
-            sum
-        };
-        (0..channels).map(sum).collect()
+        let Self { stage, layout: Layout { channels, taps: rows, .. }, parts, plan, .. } = *self;
+        let what = if of == Term::Square(0) { "squares and window sums" } else { "terms and window sums" };
+        let mut sums = vec![Operand::Constant(0); channels * parts];
+        for part in 0..parts {
+            let operands: Vec<_> =
+                (0..stage.tapped()).map(|input| (0..rows).map(|row| self.row(input * rows + row, part)).collect()).collect::<Vec<Vec<_>>>();
+            let mut partial = PartialSums::new(taps);
+            let mut one = self.lanes::<1>();
+            one.part_of(|| format!("{what} of {}", channels_from(0, channels)));
+            for channel in 0..channels {
+                let [sum] = partial.window(&mut one, channel, |one, row| {
+                    let mut inputs = [[Operand::Constant(0)]; 2];
+                    for (input, rows) in inputs.iter_mut().zip(&operands) {
+                        *input = [Operand::Value(one.load_operand(rows[row]))];
+                    }
+                    activate(one, plan, stage, &mut inputs[..operands.len()]);
+                    term(one, of, &inputs)
+                });
+                sums[channel * parts + part] = sum;
+            }
+        }
+        sums
     }
 
-    /// Emits the outputs of `K` channels from `first` on, side by side, and gives K.
-    fn group<const K: usize>(&mut self, sums: &[Operand], first: usize) -> usize {
-        let x = std::array::from_fn(|i| self.row(self.plan.before + first + i));
-        let mut lanes = ClifLanes::<K>::new(self.builder, self.constants, self.table, self.lanes);
-        let y: [Operand; K] = match &self.plan.formula {
-            Formula::Copy => x,
-            Formula::Scale { factors } => scale(&mut lanes, factors, x),
-            Formula::Normalize { summation: Summation::Unrolled { .. }, a, k, power } => {
-                if sums.len() > K {
-                    lanes.part_of(|| format!("{}, side by side", channels_from(first, K)));
-                }
-                normalize(&mut lanes, (*a, *k), power, x, std::array::from_fn(|i| sums[first + i]))
-            }
-            Formula::Normalize { summation: Summation::Cumulative, .. } => {
-                unreachable!("long windows have kernels of their own")
-            }
-        };
-        for (i, y) in y.into_iter().enumerate() {
-            let Operand::Row { rows, row, offset } = self.row(self.inputs + first + i) else {
-                unreachable!("a row is a row")
-            };
-            let mut one = ClifLanes::<1>::new(self.builder, self.constants, self.table, self.lanes);
-            if i == 0 {
-                one.part_of(|| format!("store {}", channels_from(first, K)));
-            }
-            let y = Operand::Value(one.load_operand(y));
-            let address = one.row_address(rows, row, offset);
-            one.store(y, address);
+    /// Emits the outputs of some channels from `first` on, `K` vectors side by side, and gives how many channels those are.
+    fn group<const K: usize>(&mut self, sums: &[Vec<Operand>], first: usize) -> usize {
+        let Self { stage, layout, parts, plan, .. } = *self;
+        let channels = K / parts;
+        let inputs: Vec<[Operand; K]> = (0..stage.inputs())
+            .map(|input| std::array::from_fn(|i| self.row(layout.input(input) + first + i / parts, i % parts)))
+            .collect();
+        let sums: Vec<[Operand; K]> = sums
+            .iter()
+            .filter(|sums| !sums.is_empty())
+            .map(|sums| std::array::from_fn(|i| sums[first * parts + i]))
+            .collect();
+        let mut lanes = self.lanes::<K>();
+        if layout.channels > channels && !sums.is_empty() {
+            lanes.part_of(|| format!("{}, side by side", channels_from(first, channels)));
         }
-        K
+        let results = outputs(&mut lanes, plan, stage, &inputs, &sums);
+        for (output, values) in results.into_iter().take(stage.outputs()).enumerate() {
+            for channel in 0..channels {
+                let row = layout.output(output) + first + channel;
+                self.store(&values[channel * parts..][..parts], row, (channel == 0).then_some((first, channels)));
+            }
+        }
+        channels
+    }
+
+    /// Stores a vector, or two as halves; the first of some channels says so.
+    fn store(&mut self, values: &[Operand], row: usize, named: Option<(usize, usize)>) {
+        let (rows, offset) = self.row;
+        let number = self.plan.number;
+        let mut one = self.lanes::<1>();
+        if let Some((first, channels)) = named {
+            one.part_of(|| format!("store {}", channels_from(first, channels)));
+        }
+        let value = match *values {
+            [low, high] => {
+                let low = narrow(&mut one, number, [low], false);
+                let high = narrow(&mut one, number, [high], true);
+                let [words] = one.or(low, high);
+                words
+            }
+            _ => values[0],
+        };
+        let value = Operand::Value(one.load_operand(value));
+        let address = one.row_address(rows, row, offset);
+        one.store(value, address);
     }
 }

@@ -1,24 +1,29 @@
 //! [`ClifLanes`]: [`Lanes`] that emits CLIF.
 //!
-//! A float or integer vector is a CLIF value of four 32-bit lanes. Constants come from a table that the kernel gets as an
+//! A float or integer vector is a CLIF value of 128 bits: four lanes, of f64 two. Constants come from a table that the kernel gets as an
 //! argument, each written out to [`SLOT_BYTES`], so that code of any vector width reads the same table and no constant
 //! pool lies behind the code.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::types::{F32X4, I32X4, I64};
+use cranelift_codegen::ir::types::{F32X4, F64X2, I32X4, I64, I64X2};
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::FunctionBuilder;
 
 use super::listing::Notes;
 use crate::arithmetic::Lanes;
+use crate::arithmetic::format::Format;
+use crate::arithmetic::half::widen;
+use crate::number::Number;
 
 /// Bytes of a constant in the table: the widest vector there is.
 pub(crate) const SLOT_BYTES: usize = 64;
 
 /// Constants of a kernel, each once.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct ConstantTable {
-    bits: Vec<u32>,
+    /// Of the elements: it decides about the lanes.
+    number: Number,
+    bits: Vec<u64>,
     /// For code that is printed. They travel with the table, which goes wherever instructions are emitted.
     pub(crate) notes: Option<Notes>,
 }
@@ -28,10 +33,23 @@ pub(crate) struct ConstantTable {
 #[repr(C, align(64))]
 pub(crate) struct Slot(pub(crate) [u32; SLOT_BYTES / size_of::<u32>()]);
 
+impl Slot {
+    /// A constant in every lane.
+    pub(crate) fn of(format: &Format, bits: u64) -> Self {
+        let halves = [bits as u32, if format.bits == 32 { bits } else { bits >> 32 } as u32];
+        Self(std::array::from_fn(|i| halves[i % 2]))
+    }
+}
+
 impl ConstantTable {
+    /// An empty table, for elements of a type.
+    pub(crate) fn new(number: Number) -> Self {
+        Self { number, bits: vec![], notes: None }
+    }
+
     /// A table that takes notes.
-    pub(super) fn noted() -> Self {
-        Self { notes: Some(Notes::default()), ..Self::default() }
+    pub(super) fn noted(number: Number) -> Self {
+        Self { notes: Some(Notes::default()), ..Self::new(number) }
     }
 
     /// A part begins that computes what `name` says.
@@ -42,11 +60,11 @@ impl ConstantTable {
     }
 
     /// The byte offset of a constant; `float`: how a listing shows it.
-    fn offset(&mut self, bits: u32, float: bool) -> i32 {
+    fn offset(&mut self, bits: u64, float: bool) -> i32 {
         let known = self.bits.iter().position(|&known| known == bits);
         let index = known.unwrap_or_else(|| {
             if let Some(notes) = &mut self.notes {
-                notes.constant(bits, float);
+                notes.constant(bits, self.number.format().bits, float);
             }
             self.bits.push(bits);
             self.bits.len() - 1
@@ -56,7 +74,7 @@ impl ConstantTable {
 
     /// The table as the kernel reads it.
     pub(crate) fn slots(&self) -> Box<[Slot]> {
-        self.bits.iter().map(|&bits| Slot([bits; SLOT_BYTES / size_of::<u32>()])).collect()
+        self.bits.iter().map(|&bits| Slot::of(self.number.format(), bits)).collect()
     }
 }
 
@@ -72,6 +90,8 @@ pub(crate) enum Operand {
     Constant(i32),
     /// At `offset` of the row whose start stands at place `row` of `rows`.
     Row { rows: Value, row: usize, offset: Value },
+    /// Of a row of halves the ones that stand in the upper half of each word there, or in the lower.
+    Half { rows: Value, row: usize, offset: Value, upper: bool },
 }
 
 /// `K` vectors that go through the same arithmetic in lockstep.
@@ -111,11 +131,11 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
     }
 
     pub(crate) fn float_type(&self) -> Type {
-        F32X4
+        if self.constants.number == Number::F64 { F64X2 } else { F32X4 }
     }
 
     fn bits_type(&self) -> Type {
-        I32X4
+        if self.constants.number == Number::F64 { I64X2 } else { I32X4 }
     }
 
     /// Bytes from one vector to the next: of the code as it will run.
@@ -132,6 +152,7 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
     /// Writes a vector to `address`.
     pub(crate) fn store(&mut self, value: Operand, address: Value) {
         let ty = self.float_type();
+        let value = if let Operand::Value(value) = value { Operand::Value(self.cast(ty, value)) } else { value };
         let value = self.get(ty, value);
         self.builder.ins().store(in_bounds(), value, address, 0);
     }
@@ -150,6 +171,18 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
             Operand::Row { rows, row, offset } => {
                 let address = self.row_address(rows, row, offset);
                 self.builder.ins().load(ty, in_bounds(), address, 0)
+            }
+            Operand::Half { rows, row, offset, upper } => {
+                let address = self.row_address(rows, row, offset);
+                let words = self.builder.ins().load(I32X4, in_bounds(), address, 0);
+                let number = self.constants.number;
+                let mut one = ClifLanes::<1>::new(self.builder, self.constants, self.table, self.lanes);
+                let mut words = [Operand::Value(words)];
+                if !upper {
+                    words = one.shl(words, 16);
+                }
+                let [value] = widen(&mut one, number, words);
+                one.get(ty, value)
             }
         }
     }
@@ -195,6 +228,10 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
     fn cast_group(&mut self, ty: Type, group: Group<K>) -> Group<K> {
         group.map(|operand| match operand {
             Operand::Value(value) => Operand::Value(self.cast(ty, value)),
+            Operand::Half { .. } => {
+                let float = self.load_operand(operand);
+                Operand::Value(self.cast(ty, float))
+            }
             in_memory => in_memory,
         })
     }
@@ -202,7 +239,8 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
     /// less < more ? a : b
     fn select(&mut self, less: Value, more: Value, a: Value, b: Value) -> Value {
         let mask = self.builder.ins().fcmp(FloatCC::LessThan, less, more);
-        let mask = self.cast(F32X4, mask);
+        let ty = self.float_type();
+        let mask = self.cast(ty, mask);
         self.builder.ins().bitselect(mask, a, b)
     }
 }
@@ -250,12 +288,17 @@ impl<const K: usize> Lanes for ClifLanes<'_, '_, K> {
         self.constants.part(self.builder, || name.into());
     }
 
-    fn float(&mut self, value: f32) -> Group<K> {
-        [Operand::Constant(self.constants.offset(value.to_bits(), true)); K]
+    fn format(&self) -> &'static Format {
+        self.constants.number.format()
     }
 
-    fn bits(&mut self, value: u32) -> Group<K> {
-        [Operand::Constant(self.constants.offset(value, false)); K]
+    fn float(&mut self, value: impl Into<f64>) -> Group<K> {
+        let bits = self.format().bits_of(value.into());
+        [Operand::Constant(self.constants.offset(bits, true)); K]
+    }
+
+    fn bits(&mut self, value: impl Into<u64>) -> Group<K> {
+        [Operand::Constant(self.constants.offset(value.into(), false)); K]
     }
 
     commutative! {

@@ -20,10 +20,12 @@ use cranelift_frontend::FunctionBuilder;
 
 use super::clif_lanes::{ClifLanes, ConstantTable, Operand, in_bounds, slot};
 use super::{Arguments, for_each_vector};
-use crate::arithmetic::cumulative::{add_square, window_sum};
-use crate::arithmetic::{Lanes as _, normalize};
+use crate::arithmetic::Lanes as _;
+use crate::arithmetic::cumulative::window_sum;
+use crate::arithmetic::stage::{activate, add_term, outputs};
 use crate::config::Boundary;
-use crate::plan::{Formula, Plan};
+use crate::plan::Plan;
+use crate::task::{Stage, Term};
 
 /// Entry `index` of the rows.
 pub(super) fn row(builder: &mut FunctionBuilder<'_>, rows: Value, index: usize) -> Value {
@@ -32,6 +34,7 @@ pub(super) fn row(builder: &mut FunctionBuilder<'_>, rows: Value, index: usize) 
 
 /// Emits the body of the accumulating kernel.
 pub(super) fn emit_accumulate(
+    plan: &Plan,
     builder: &mut FunctionBuilder<'_>,
     constants: &mut ConstantTable,
     Arguments { rows, constants: table, end }: Arguments,
@@ -53,7 +56,7 @@ pub(super) fn emit_accumulate(
         let mut lanes = ClifLanes::<1>::new(builder, constants, table, lanes);
         lanes.part("the next channel's square joins the sum");
         let value = lanes.load(x_now);
-        let [sum] = add_square(&mut lanes, [Operand::Value(sum)], [value]);
+        let [sum] = add_square(&mut lanes, plan, Operand::Value(sum), value);
         let sum = lanes.load_operand(sum);
         lanes.store(Operand::Value(sum), sums_now);
         let x_next = builder.ins().iadd(x_now, x_step);
@@ -63,6 +66,13 @@ pub(super) fn emit_accumulate(
         builder.ins().brif(more, channel, &[x_next.into(), sums_next.into(), left.into(), sum.into()], done, &[]);
         builder.switch_to_block(done);
     });
+}
+
+/// sum + x², of an x as it is read.
+fn add_square(lanes: &mut ClifLanes<'_, '_, 1>, plan: &Plan, sum: Operand, x: Operand) -> [Operand; 1] {
+    let mut inputs = [[x]];
+    activate(lanes, plan, Stage::Forward, &mut inputs);
+    add_term(lanes, Term::Square(0), &inputs, [sum])
 }
 
 /// Rows of one channel of the combining kernel.
@@ -76,9 +86,6 @@ pub(super) fn emit_combine<const K: usize>(
     Arguments { rows, constants: table, end }: Arguments,
     lanes: u32,
 ) {
-    let Formula::Normalize { a, k, power, .. } = &plan.formula else {
-        unreachable!("only a normalizing plan has sums")
-    };
     let [turns, next] = [0, 1].map(|index| K * COMBINE_ROWS + index);
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
@@ -98,7 +105,7 @@ pub(super) fn emit_combine<const K: usize>(
             let mut carry = Operand::Value(one.load_operand(Operand::Row { rows, row: turns, offset }));
             let carries = prefix.map(|tap| {
                 let tap = Operand::Value(one.load_operand(tap));
-                [carry] = add_square(&mut one, [carry], [tap]);
+                [carry] = add_square(&mut one, plan, carry, tap);
                 carry
             });
             let address = one.row_address(rows, next, offset);
@@ -106,7 +113,7 @@ pub(super) fn emit_combine<const K: usize>(
             window_sum(&mut ClifLanes::<K>::new(builder, constants, table, lanes), suffix, carries, None)
         };
         let mut lanes = ClifLanes::<K>::new(builder, constants, table, lanes);
-        let values = normalize(&mut lanes, (*a, *k), power, x, sum);
+        let [values, ..] = outputs(&mut lanes, plan, Stage::Forward, &[x], &[sum]);
         lanes.part("store");
         for (value, y) in values.into_iter().zip(y) {
             let Operand::Row { rows, row, offset } = y else { unreachable!("a row is a row") };

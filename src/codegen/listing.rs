@@ -12,12 +12,13 @@ use cranelift_codegen::ir::{Block, DebugTag, Function, Inst, InstBuilder as _, I
 use cranelift_codegen::write::{FuncWriter, PlainWriter, decorate_function};
 use cranelift_frontend::FunctionBuilder;
 
-use super::block::input_rows;
+use super::block::Layout;
 use super::clif_lanes::SLOT_BYTES;
 use super::cumulative::COMBINE_ROWS;
 use super::{COMBINED, Kernel, Source};
 use crate::config::Boundary;
 use crate::plan::Plan;
+use crate::task::Stage;
 
 /// Where the comments of instructions stand.
 const COMMENT_COLUMN: usize = 52;
@@ -33,7 +34,9 @@ pub(crate) struct Notes {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Constant {
-    bits: u32,
+    bits: u64,
+    /// Bits of a number.
+    length: u8,
     /// Asked for as a float, not as bits.
     float: bool,
     /// The part that was first to ask.
@@ -42,7 +45,12 @@ struct Constant {
 
 impl fmt::Display for Constant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.float { write!(f, "{:?}", f32::from_bits(self.bits)) } else { write!(f, "{:#010x}", self.bits) }
+        match (self.float, self.length) {
+            (true, 32) => write!(f, "{:?}", f32::from_bits(self.bits as u32)),
+            (true, _) => write!(f, "{:?}", f64::from_bits(self.bits)),
+            (false, 32) => write!(f, "{:#010x}", self.bits),
+            (false, _) => write!(f, "{:#018x}", self.bits),
+        }
     }
 }
 
@@ -56,8 +64,8 @@ impl Notes {
     }
 
     /// A new constant joins the table.
-    pub(super) fn constant(&mut self, bits: u32, float: bool) {
-        self.constants.push(Constant { bits, float, part: self.parts.len().checked_sub(1) });
+    pub(super) fn constant(&mut self, bits: u64, length: u8, float: bool) {
+        self.constants.push(Constant { bits, length, float, part: self.parts.len().checked_sub(1) });
     }
 
     fn heading(&self, number: usize) -> String {
@@ -145,6 +153,20 @@ fn computing(line: &str, x86: bool) -> Option<&str> {
     (!other && !moves).then_some(mnemonic)
 }
 
+/// What the inputs and the outputs of a stage are called.
+fn names(stage: Stage) -> (&'static [&'static str], &'static [&'static str]) {
+    match stage {
+        Stage::Forward => (&["x"], &["y"]),
+        Stage::Jvp => (&["x", "v"], &["Jv"]),
+        Stage::Gradient => (&["x", "g"], &["r", "h"]),
+        Stage::Gather => (&["h", "r", "x"], &["dx"]),
+        Stage::Second => (&["x", "u", "g"], &["p", "q", "t"]),
+        Stage::SecondGather => (&["p", "q", "t", "x", "u"], &["dx"]),
+        Stage::Linear => (&["x", "v"], &["y"]),
+        Stage::Zero => (&["x"], &["y"]),
+    }
+}
+
 /// Prints CLIF with headings and comments.
 struct Annotator<'a> {
     plan: &'a Plan,
@@ -218,11 +240,22 @@ impl Annotator<'_> {
         };
         let named = |names: &[&str], index: usize| names.get(index).map_or_else(String::new, ToString::to_string);
         match self.kernel {
-            Kernel::Block { channels, .. } => match row.checked_sub(input_rows(self.plan, channels)) {
-                None => channel("x", row, self.plan.before),
-                Some(output) => channel("y", output, 0),
-            },
-            Kernel::ChannelsLast { .. } => named(&["Σ", "x", "y"], row),
+            Kernel::Block { channels, stage, .. } => {
+                let layout = Layout::new(self.plan, stage, channels);
+                let (inputs, outputs) = names(stage);
+                match row.checked_sub(layout.output(0)) {
+                    Some(output) => channel(outputs[output / channels], output % channels, 0),
+                    None => match row.checked_sub(layout.own(0)) {
+                        Some(own) => channel(inputs[stage.tapped() + own / channels], own % channels, 0),
+                        None => channel(inputs[row / layout.taps], row % layout.taps, layout.center),
+                    },
+                }
+            }
+            Kernel::Elementwise { stage, .. } => {
+                let (inputs, outputs) = names(stage);
+                let sums: Vec<_> = (0..stage.terms().len()).map(|_| "Σ").collect();
+                named(&[&sums[..], inputs, outputs].concat(), row)
+            }
             Kernel::Accumulate => named(&["start", "x", "step of x", "sums", "step of sums", "channels"], row),
             Kernel::Combine { one } => {
                 let channels = if one { 1 } else { COMBINED };

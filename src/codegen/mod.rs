@@ -7,7 +7,7 @@
 //! never depends on a tensor's shape. What is computed is in `arithmetic/`; only loops, addresses and constants are here.
 //!
 //! * [`block`]: several channels at once, their windows unrolled.
-//! * [`channels_last`]: slabs whose channels lie along the vectors.
+//! * [`elementwise`]: runs of elements whose window sums are there.
 //! * [`cumulative`]: long windows, from sums that grow along the channels.
 //! * [`listing`]: the same code as text, headed by what each part computes.
 
@@ -18,14 +18,15 @@ use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 pub(crate) mod block;
-pub(crate) mod channels_last;
 pub(crate) mod clif_lanes;
 pub(crate) mod cumulative;
+pub(crate) mod elementwise;
 pub(crate) mod listing;
 
 pub(crate) use clif_lanes::ConstantTable;
 
 use crate::plan::Plan;
+use crate::task::Stage;
 
 /// The kernels a plan can need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,9 +37,13 @@ pub(crate) enum Kernel {
         channels: usize,
         /// How its rows come and go.
         traffic: Traffic,
+        /// What is computed.
+        stage: Stage,
     },
-    /// Slabs whose channels lie along the vectors, from sums of windows that were unrolled.
-    ChannelsLast {
+    /// Elements one behind the other, from sums of their windows.
+    Elementwise {
+        /// What is computed.
+        stage: Stage,
         /// Whether what is written goes past the caches: [`Traffic::Past`].
         past: bool,
     },
@@ -82,12 +87,12 @@ struct Arguments {
 
 /// Emits `kernel` for a plan, for vectors of `lanes` f32.
 pub(crate) fn generate(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig) -> Source {
-    emit(plan, kernel, lanes, config, ConstantTable::default())
+    emit(plan, kernel, lanes, config, ConstantTable::new(plan.number))
 }
 
 /// The same with notes and marks for a [`listing`]: no other machine code results.
 pub(crate) fn generate_noted(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig) -> Source {
-    emit(plan, kernel, lanes, config, ConstantTable::noted())
+    emit(plan, kernel, lanes, config, ConstantTable::noted(plan.number))
 }
 
 fn emit(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig, mut constants: ConstantTable) -> Source {
@@ -102,9 +107,11 @@ fn emit(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig, m
     let &[rows, table, end] = builder.block_params(entry) else { unreachable!("three parameters were declared") };
     let arguments = Arguments { rows, constants: table, end };
     match kernel {
-        Kernel::Block { channels, .. } => block::emit(plan, channels, &mut builder, &mut constants, arguments, lanes),
-        Kernel::ChannelsLast { .. } => channels_last::emit(plan, &mut builder, &mut constants, arguments, lanes),
-        Kernel::Accumulate => cumulative::emit_accumulate(&mut builder, &mut constants, arguments, lanes),
+        Kernel::Block { channels, stage, .. } => {
+            block::emit(plan, stage, channels, &mut builder, &mut constants, arguments, lanes);
+        }
+        Kernel::Elementwise { stage, .. } => elementwise::emit(plan, stage, &mut builder, &mut constants, arguments, lanes),
+        Kernel::Accumulate => cumulative::emit_accumulate(plan, &mut builder, &mut constants, arguments, lanes),
         Kernel::Combine { one: true } => {
             cumulative::emit_combine::<1>(plan, &mut builder, &mut constants, arguments, lanes);
         }

@@ -16,14 +16,15 @@ use super::drive::{Plane, REST, SWEEP, Scratch, ZEROS, stretches};
 use super::kernel::CompiledKernel;
 use super::{FEW, JitEngine, Size};
 use crate::codegen::Traffic;
-use crate::codegen::block::{block_channels, input_rows, most_block_channels};
+use crate::codegen::block::{Layout, block_channels, most_block_channels};
 use crate::config::Boundary;
+use crate::task::Stage;
 
-/// Elements of a plane that a second-level cache holds, in and out.
-const NEAR: usize = 1 << 17;
-/// f32 of a cache line.
-const LINE: usize = 16;
-/// Columns of the shortest row that is written past the caches: its ends are not.
+/// Bytes of a plane that a second-level cache holds, in and out.
+const NEAR: usize = 1 << 19;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+/// Bytes of the shortest row that is written past the caches: its ends are not.
 const SHORTEST_PAST: usize = 8 * LINE;
 /// Sets of a first-level cache: addresses of 4 KB repeat in it.
 const SETS: usize = 64;
@@ -31,17 +32,17 @@ const SETS: usize = 64;
 const WAYS: usize = 8;
 
 /// A kernel, and the channels that it computes.
-struct Block<'a> {
+pub(super) struct Block<'a> {
     kernel: &'a CompiledKernel,
-    first: usize,
-    channels: usize,
+    pub(super) first: usize,
+    pub(super) channels: usize,
 }
 
 impl JitEngine {
     /// # Safety
     ///
     /// As [`plane`](Self::plane).
-    pub(super) unsafe fn block_plane(&self, plane: Plane, scratch: &mut Scratch) {
+    pub(super) unsafe fn block_plane<T: Copy + Default>(&self, plane: Plane<T>, scratch: &mut Scratch<T>) {
         // SAFETY: passed on.
         unsafe {
             if plane.in_place {
@@ -53,18 +54,19 @@ impl JitEngine {
     }
 
     /// How the rows of a plane are best read and written.
-    fn traffic(&self, plane: &Plane) -> Traffic {
+    fn traffic<T>(&self, plane: &Plane<T>) -> Traffic {
+        let line = LINE / size_of::<T>();
         if !plane.beyond || plane.in_place {
             Traffic::Cached
-        } else if plane.output.stride.is_multiple_of(LINE) && plane.width >= SHORTEST_PAST {
+        } else if plane.outputs[0].stride.is_multiple_of(line) && plane.width >= SHORTEST_PAST / size_of::<T>() {
             Traffic::Past
         } else {
             Traffic::Beyond
         }
     }
 
-    /// The blocks that cover a plane's channels, in order. The last may overlap the one before it.
-    fn blocks_for(&self, plane: &Plane, traffic: Traffic) -> Vec<Block<'_>> {
+    /// The blocks that cover a plane's channels, in order, if they can be had. The last may overlap the one before it.
+    pub(super) fn blocks_for<T>(&self, plane: &Plane<T>, traffic: Traffic) -> Option<Vec<Block<'_>>> {
         let largest = self.largest_block(plane);
         let mut blocks = vec![];
         let mut done = 0;
@@ -74,17 +76,20 @@ impl JitEngine {
                 ..=FEW => largest.min(Size::Few),
                 _ => largest,
             };
-            let (kernel, channels) = self.block(size, traffic);
+            let (kernel, channels) = self.block(plane.stage, size, traffic)?;
             blocks.push(Block { kernel, channels, first: done.min(plane.channels.saturating_sub(channels)) });
             done += channels;
         }
-        blocks
+        Some(blocks)
     }
 
     /// The largest block that a plane is worth.
-    fn largest_block(&self, plane: &Plane) -> Size {
+    fn largest_block<T>(&self, plane: &Plane<T>) -> Size {
+        if plane.stage != Stage::Forward {
+            return if plane.channels < FEW { Size::One } else { Size::Few };
+        }
         let (whole, most) = (block_channels(&self.plan), most_block_channels(&self.plan));
-        let near = plane.in_place || plane.channels.saturating_mul(plane.width) <= NEAR;
+        let near = plane.in_place || plane.channels.saturating_mul(plane.width).saturating_mul(size_of::<T>()) <= NEAR;
         if plane.channels < FEW {
             Size::One
         } else if near && !plane.beyond && plane.channels >= most && self.in_one_set(plane, most) <= WAYS {
@@ -97,11 +102,11 @@ impl JitEngine {
     }
 
     /// How many rows of a block lie in one set of a first-level cache, where most do.
-    fn in_one_set(&self, plane: &Plane, channels: usize) -> usize {
-        let line = |start: usize, stride: usize, row: usize| (start / size_of::<f32>() + row * stride) / LINE % SETS;
-        let &Plane { input, output, in_place, .. } = plane;
+    fn in_one_set<T>(&self, plane: &Plane<T>, channels: usize) -> usize {
+        let line = |start: usize, stride: usize, row: usize| (start + row * stride * size_of::<T>()) / LINE % SETS;
+        let &Plane { inputs: [input, ..], outputs: [output, ..], in_place, stage, .. } = plane;
         let mut rows = [0; SETS];
-        (0..input_rows(&self.plan, channels)).for_each(|row| rows[line(input.start.addr(), input.stride, row)] += 1);
+        (0..Layout::new(&self.plan, stage, channels).taps).for_each(|row| rows[line(input.start.addr(), input.stride, row)] += 1);
         if !in_place {
             (0..channels).for_each(|row| rows[line(output.start.addr(), output.stride, row)] += 1);
         }
@@ -111,13 +116,13 @@ impl JitEngine {
     /// # Safety
     ///
     /// As [`plane`](Self::plane), out of place.
-    unsafe fn blocks(&self, plane: Plane, scratch: &mut Scratch) {
+    pub(super) unsafe fn blocks<T: Copy + Default>(&self, plane: Plane<T>, scratch: &mut Scratch<T>) {
         let traffic = self.traffic(&plane);
         if traffic == Traffic::Past {
             // SAFETY: passed on.
             return unsafe { self.blocks_past(plane, scratch) };
         }
-        for block in &self.blocks_for(&plane, traffic) {
+        for block in &self.blocks_for(&plane, traffic).unwrap_or_default() {
             for columns in stretches(plane.width, SWEEP) {
                 // SAFETY: passed on.
                 unsafe { self.call_on(block, &plane, columns, scratch) };
@@ -130,11 +135,12 @@ impl JitEngine {
     /// # Safety
     ///
     /// As [`plane`](Self::plane), out of place; rows of the output are whole lines apart, and two vectors long at least.
-    unsafe fn blocks_past(&self, plane: Plane, scratch: &mut Scratch) {
-        let lanes = self.lanes();
-        let head = plane.output.start.align_offset(LINE * size_of::<f32>());
-        let lines = (plane.width - head) / LINE * LINE;
-        let (blocks, ends) = (self.blocks_for(&plane, Traffic::Past), self.blocks_for(&plane, Traffic::Cached));
+    unsafe fn blocks_past<T: Copy + Default>(&self, plane: Plane<T>, scratch: &mut Scratch<T>) {
+        let lanes = self.lanes::<T>();
+        let line = LINE / size_of::<T>();
+        let head = plane.outputs[0].start.align_offset(LINE);
+        let lines = (plane.width - head) / line * line;
+        let [blocks, ends] = [Traffic::Past, Traffic::Cached].map(|traffic| self.blocks_for(&plane, traffic).unwrap_or_default());
         // They differ only where a kernel could not be had: then the one that `build()` compiled does all.
         let alike =
             blocks.iter().zip(&ends).all(|(block, end)| (block.first, block.channels) == (end.first, end.channels));
@@ -148,7 +154,7 @@ impl JitEngine {
                     self.call_on(block, &plane, head + columns.start..head + columns.end, scratch);
                 }
                 if head + lines < plane.width {
-                    self.call_on(end, &plane, plane.width - LINE..plane.width, scratch);
+                    self.call_on(end, &plane, plane.width - line..plane.width, scratch);
                 }
             }
         }
@@ -159,18 +165,24 @@ impl JitEngine {
     /// # Safety
     ///
     /// As [`plane`](Self::plane), out of place; the columns are a vector at least.
-    unsafe fn call_on(&self, block: &Block<'_>, plane: &Plane, columns: Range<usize>, scratch: &mut Scratch) {
+    pub(super) unsafe fn call_on<T: Copy + Default>(
+        &self,
+        block: &Block<'_>,
+        plane: &Plane<T>,
+        columns: Range<usize>,
+        scratch: &mut Scratch<T>,
+    ) {
         self.name_rows(block, plane, columns.start, scratch);
         // SAFETY: rows of the plane, from a column on.
-        unsafe { block.kernel.call(&scratch.rows, columns.len()) };
+        unsafe { block.kernel.call(&scratch.rows, columns.len() * size_of::<T>()) };
     }
 
     /// # Safety
     ///
     /// As [`plane`](Self::plane), in place.
-    unsafe fn blocks_in_place(&self, plane: Plane, scratch: &mut Scratch) {
-        let blocks = self.blocks_for(&plane, Traffic::Cached);
-        let Plane { input, channels, width, .. } = plane;
+    unsafe fn blocks_in_place<T: Copy + Default>(&self, plane: Plane<T>, scratch: &mut Scratch<T>) {
+        let blocks = self.blocks_for(&plane, Traffic::Cached).unwrap_or_default();
+        let Plane { inputs: [input, ..], channels, width, .. } = plane;
         for columns in stretches(width, SWEEP) {
             let span = columns.len();
             let [mut kept, mut next] = std::mem::take(&mut scratch.kept);
@@ -186,7 +198,7 @@ impl JitEngine {
                     let row = if held.contains(&channel) {
                         kept_row(channel)
                     } else {
-                        input.start.wrapping_add(channel * input.stride + columns.start)
+                        input.start.wrapping_add(input.offset(channel) + columns.start)
                     };
                     // SAFETY: kept rows hold `span` elements, and so do the plane's from its columns on.
                     next.extend_from_slice(unsafe { std::slice::from_raw_parts(row, span) });
@@ -211,77 +223,94 @@ impl JitEngine {
     /// # Safety
     ///
     /// The rows are the block's and hold `span` elements, a vector at least.
-    unsafe fn call_in_place(&self, block: &Block<'_>, span: usize, channels: usize, scratch: &mut Scratch) {
-        let lanes = self.lanes();
+    unsafe fn call_in_place<T: Copy + Default>(
+        &self,
+        block: &Block<'_>,
+        span: usize,
+        channels: usize,
+        scratch: &mut Scratch<T>,
+    ) {
+        let lanes = self.lanes::<T>();
         let rest = span % lanes;
-        let inputs = input_rows(&self.plan, block.channels);
+        let inputs = Layout::new(&self.plan, Stage::Forward, block.channels).taps;
         if rest > 0 {
             let Scratch { rows, last_rows, aside, .. } = scratch;
-            aside.resize(block.channels * lanes, 0.0);
+            aside.resize(block.channels * lanes, T::default());
             last_rows.clear();
-            last_rows.extend(rows[..inputs].iter().map(|row| row.wrapping_add((span - lanes) * size_of::<f32>())));
+            last_rows.extend(rows[..inputs].iter().map(|row| row.wrapping_add((span - lanes) * size_of::<T>())));
             let results = aside.as_mut_ptr();
             last_rows
                 .extend((0..block.channels).map(|row| results.wrapping_add(row * lanes).cast_const().cast::<u8>()));
             // SAFETY: the last vector of every row (one of zeros is longer than any stretch), and room for as many.
-            unsafe { block.kernel.call(last_rows, lanes) };
+            unsafe { block.kernel.call(last_rows, lanes * size_of::<T>()) };
         }
         // SAFETY: whole vectors.
-        unsafe { block.kernel.call(&scratch.rows, span - rest) };
+        unsafe { block.kernel.call(&scratch.rows, (span - rest) * size_of::<T>()) };
         if rest > 0 {
             let outputs = &scratch.rows[inputs..][..block.channels.min(channels)];
             for (row, last) in outputs.iter().zip(scratch.aside.chunks_exact(lanes)) {
-                let row = row.cast::<f32>().cast_mut();
+                let row = row.cast::<T>().cast_mut();
                 // SAFETY: the last vector of a row.
-                unsafe { copy_vector(last.as_ptr(), row.add(span - lanes), lanes) };
+                unsafe { copy_vector(last.as_ptr().cast(), row.add(span - lanes).cast(), size_of_val(last)) };
             }
         }
     }
 
-    /// Puts the addresses of a block's rows, from a column of the plane on, into the scratch.
-    fn name_rows(&self, block: &Block<'_>, plane: &Plane, column: usize, scratch: &mut Scratch) {
-        let &Plane { input, output, channels, .. } = plane;
+    /// Puts the addresses of a block's rows, from a column of the plane on, into the scratch: in the order of [`Layout`].
+    fn name_rows<T: Copy + Default>(&self, block: &Block<'_>, plane: &Plane<T>, column: usize, scratch: &mut Scratch<T>) {
+        let &Plane { stage, ref inputs, ref outputs, channels, .. } = plane;
         let Scratch { rows, spare, .. } = scratch;
         rows.clear();
-        let taps = block.first..block.first + input_rows(&self.plan, block.channels);
-        let row = |channel: usize| input.start.wrapping_add(channel * input.stride + column).cast();
-        let before = self.plan.before;
-        match self.plan.boundary {
-            Boundary::Zero => {
-                // Taps before the first channel, taps that are channels, taps behind the last one.
-                let first = before.clamp(taps.start, taps.end);
-                let last = (before + channels).clamp(first, taps.end);
-                rows.extend((taps.start..first).map(|_| ZEROS.as_ptr().cast::<u8>()));
-                rows.extend((first..last).map(|tap| row(tap - before)));
-                rows.extend((last..taps.end).map(|_| ZEROS.as_ptr().cast::<u8>()));
-            }
-            Boundary::Wrap => {
-                rows.extend(taps.map(|tap| self.plan.tap(tap, channels).map_or(ZEROS.as_ptr().cast(), row)));
+        let reach = self.plan.reach(stage);
+        let taps = block.first..block.first + Layout::new(&self.plan, stage, block.channels).taps;
+        let zeros = ZEROS.as_ptr().cast::<u8>();
+        let (tapped, own_inputs) = inputs[..stage.inputs()].split_at(stage.tapped());
+        for input in tapped {
+            let row = |channel: usize| input.start.wrapping_add(input.offset(channel) + column).cast();
+            let before = reach.before;
+            match reach.boundary {
+                Boundary::Zero => {
+                    // Taps before the first channel, taps that are channels, taps behind the last one.
+                    let first = before.clamp(taps.start, taps.end);
+                    let last = (before + channels).clamp(first, taps.end);
+                    rows.extend((taps.start..first).map(|_| zeros));
+                    rows.extend((first..last).map(|tap| row(tap - before)));
+                    rows.extend((last..taps.end).map(|_| zeros));
+                }
+                Boundary::Wrap => {
+                    rows.extend(taps.clone().map(|tap| reach.tap(tap, channels).map_or(zeros, row)));
+                }
             }
         }
         let own = block.first..(block.first + block.channels).min(channels);
         let others = block.channels - own.len();
-        let target = |channel: usize| output.start.wrapping_add(channel * output.stride + column);
-        rows.extend(own.map(|channel| target(channel).cast_const().cast::<u8>()));
-        if others > 0 {
-            spare.resize(SWEEP + REST, 0.0);
-            rows.extend((0..others).map(|_| spare.as_mut_ptr().cast_const().cast::<u8>()));
+        for input in own_inputs {
+            rows.extend(own.clone().map(|channel| input.start.wrapping_add(input.offset(channel) + column).cast::<u8>()));
+            rows.extend((0..others).map(|_| zeros));
+        }
+        for output in &outputs[..stage.outputs()] {
+            let target = |channel: usize| output.start.wrapping_add(output.offset(channel) + column);
+            rows.extend(own.clone().map(|channel| target(channel).cast_const().cast::<u8>()));
+            if others > 0 {
+                spare.resize(SWEEP + REST, T::default());
+                rows.extend((0..others).map(|_| spare.as_mut_ptr().cast_const().cast::<u8>()));
+            }
         }
     }
 }
 
-/// Copies 4, 8 or 16 f32.
+/// Copies 16, 32 or 64 bytes.
 ///
 /// # Safety
 ///
 /// Both are valid for as many and do not overlap.
-unsafe fn copy_vector(from: *const f32, to: *mut f32, lanes: usize) {
+unsafe fn copy_vector(from: *const u8, to: *mut u8, bytes: usize) {
     // SAFETY: passed on. A known length is copied without a call.
     unsafe {
-        match lanes {
-            16 => to.copy_from_nonoverlapping(from, 16),
-            8 => to.copy_from_nonoverlapping(from, 8),
-            _ => to.copy_from_nonoverlapping(from, lanes),
+        match bytes {
+            64 => to.copy_from_nonoverlapping(from, 64),
+            32 => to.copy_from_nonoverlapping(from, 32),
+            _ => to.copy_from_nonoverlapping(from, bytes),
         }
     }
 }

@@ -31,8 +31,8 @@ pub(crate) struct CompiledKernel {
     module: Option<JITModule>,
     entry: Entry,
     constants: Box<[Slot]>,
-    /// f32 of a vector.
-    lanes: usize,
+    /// Bytes of a vector.
+    vector: usize,
     /// Why the code is 128 bits wide although more was asked for.
     refusal: Option<Refusal>,
 }
@@ -89,8 +89,8 @@ impl CompiledKernel {
         let entry = module.define(code)?;
         // SAFETY: the code at `entry` was generated with `Entry`'s signature and the host's C calling convention.
         let entry = unsafe { std::mem::transmute::<*const u8, Entry>(entry) };
-        let lanes = vectors.lanes() as usize;
-        Ok(Self { module: module.0.take(), entry, constants: constants.slots(), lanes, refusal })
+        let vector = vectors.lanes() as usize * size_of::<f32>();
+        Ok(Self { module: module.0.take(), entry, constants: constants.slots(), vector, refusal })
     }
 
     /// Why the code is 128 bits wide although more was asked for.
@@ -98,16 +98,16 @@ impl CompiledKernel {
         self.refusal.as_ref()
     }
 
-    /// Runs the kernel over `elements` f32 of its rows.
+    /// Runs the kernel over `bytes` of its rows.
     ///
     /// # Safety
     ///
     /// `rows` must be as the kernel expects: for rows of addresses, each input readable and each output writable over
-    /// `elements` f32 from its address, no output overlapping an input that is read later; `elements` at least a vector.
-    pub(crate) unsafe fn call(&self, rows: &[*const u8], elements: usize) {
-        debug_assert!(elements >= self.lanes);
+    /// `bytes` from its address, no output overlapping an input that is read later; `bytes` at least a vector.
+    pub(crate) unsafe fn call(&self, rows: &[*const u8], bytes: usize) {
+        debug_assert!(bytes >= self.vector);
         // SAFETY: the code is mapped while `self` lives; the caller vouches for the rows.
-        unsafe { (self.entry)(rows.as_ptr(), self.constants.as_ptr(), elements * size_of::<f32>()) }
+        unsafe { (self.entry)(rows.as_ptr(), self.constants.as_ptr(), bytes) }
     }
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn machine_code(
             let traffic = match kernel {
                 Kernel::Block { traffic, .. } => Some(traffic),
                 Kernel::Accumulate | Kernel::Combine { .. } => Some(Traffic::Cached),
-                Kernel::ChannelsLast { past } => past.then_some(Traffic::Past),
+                Kernel::Elementwise { past, .. } => past.then_some(Traffic::Past),
             };
             lift(code, target, TABLE, traffic)
         }

@@ -9,8 +9,10 @@ use super::lift_table::LIST;
 use super::main_kernel;
 use super::tests::{all_kernels, plans};
 use crate::codegen::Kernel;
+use crate::codegen::block::Layout;
 use crate::plan::Plan;
-use crate::{LrnConfig, codegen};
+use crate::task::Stage;
+use crate::{LrnConfig, Number};
 
 const TARGETS: [Target; 3] = [Target::Vex256, Target::Evex256, Target::Evex512];
 
@@ -129,12 +131,12 @@ fn rows(count: usize, elements: usize) -> Vec<Vec<f32>> {
 
 /// What a block kernel gives.
 fn run(kernel: &CompiledKernel, plan: &Plan, channels: usize, elements: usize) -> Vec<u32> {
-    let inputs = rows(codegen::block::input_rows(plan, channels), elements);
+    let inputs = rows(Layout::new(plan, Stage::Forward, channels).taps, elements);
     let mut outputs = vec![vec![0.0f32; elements]; channels];
     let mut addresses: Vec<*const u8> = inputs.iter().map(|row| row.as_ptr().cast()).collect();
     addresses.extend(outputs.iter_mut().map(|row| row.as_mut_ptr().cast_const().cast()));
     // SAFETY: the kernel's rows, in its order, each of `elements`.
-    unsafe { kernel.call(&addresses, elements) };
+    unsafe { kernel.call(&addresses, elements * size_of::<f32>()) };
     let canonical = |y: &f32| if y.is_nan() { 0x7fc0_0000 } else { y.to_bits() };
     outputs.iter().flatten().map(canonical).collect()
 }
@@ -205,7 +207,7 @@ fn a_wrong_lift_is_seen() {
     let Some(&target) = host_targets().last() else { return };
     let isa = host::isa().unwrap();
     for config in [LrnConfig::new(3).k(1.25), LrnConfig::new(2).k(1.25).beta(0.6)] {
-        let plan = Plan::new(&config.alpha(3.7).resolve().unwrap());
+        let plan = Plan::new(&config.alpha(3.7).resolve().unwrap(), Number::F32);
         let Kernel::Block { channels, .. } = main_kernel(&plan) else { unreachable!("a short window") };
         let vectors = Vectors::Wide(target);
         let (code, constants) = machine_code(&plan, main_kernel(&plan), vectors, &**isa).unwrap().unwrap();
@@ -236,12 +238,12 @@ fn a_wrong_lift_is_seen() {
 fn rows_are_asked_for_and_lines_go_past_the_caches() {
     use crate::codegen::Traffic;
     let isa = host::isa_for("x86_64-unknown-linux-gnu".parse().unwrap()).unwrap();
-    let plan = Plan::new(&LrnConfig::new(5).resolve().unwrap());
+    let plan = Plan::new(&LrnConfig::new(5).resolve().unwrap(), Number::F32);
     for target in TARGETS {
         for (traffic, loads, stores, past) in
             [(Traffic::Cached, 12, 0, 0), (Traffic::Beyond, 12, 8, 0), (Traffic::Past, 12, 0, 8)]
         {
-            let kernel = Kernel::Block { channels: 8, traffic };
+            let kernel = Kernel::Block { channels: 8, traffic, stage: Stage::Forward };
             let (code, _) = machine_code(&plan, kernel, Vectors::Wide(target), &*isa).unwrap().unwrap();
             let names: Vec<String> = Decoder::with_ip(64, &code, 0, DecoderOptions::NONE)
                 .iter()

@@ -13,26 +13,48 @@ use crate::arithmetic::cumulative::{Step, schedule};
 use crate::codegen::COMBINED;
 use crate::codegen::clif_lanes::Slot;
 use crate::codegen::cumulative::COMBINE_ROWS;
+use crate::lane::Lane;
+use crate::task::Stage;
 
-/// f32 of half the sums of a long window: an eighth of a second-level cache, so that x and the output stay in it, too.
-const TILE: usize = 1 << 15;
+/// Bytes of half the sums of a long window: an eighth of a second-level cache, so that x and the output stay in it, too.
+const TILE: usize = 1 << 17;
 
 impl JitEngine {
     /// # Safety
     ///
+    /// As [`plane`](Self::plane).
+    pub(super) unsafe fn long_window<T: Lane>(&self, plane: Plane<T>, scratch: &mut Scratch<T>) {
+        let accumulate = self.accumulate.as_ref().expect("a long window has its sums");
+        // SAFETY: passed on.
+        unsafe {
+            if plane.in_place && !plane.width.is_multiple_of(self.lanes::<T>()) {
+                self.cumulative_plane_in_place(accumulate, plane, scratch);
+            } else {
+                self.cumulative_plane(accumulate, plane, scratch);
+            }
+        }
+    }
+
+    /// # Safety
+    ///
     /// As [`plane`](Self::plane); in place the width is a whole number of vectors.
-    pub(super) unsafe fn cumulative_plane(&self, accumulate: &CompiledKernel, plane: Plane, scratch: &mut Scratch) {
-        let Plane { input, output, channels, width, .. } = plane;
+    unsafe fn cumulative_plane<T: Lane>(
+        &self,
+        accumulate: &CompiledKernel,
+        plane: Plane<T>,
+        scratch: &mut Scratch<T>,
+    ) {
+        let Plane { inputs: [input, ..], outputs: [output, ..], channels, width, .. } = plane;
         let Scratch { rows, spare, sums, schedule: known, .. } = scratch;
-        let schedule = known.get_or_insert_with(|| schedule(&self.plan, channels));
-        let stretch = (2 * TILE / schedule.rows.max(1) / REST * REST).clamp(REST, SWEEP);
+        let schedule = known.get_or_insert_with(|| schedule(self.plan.reach(Stage::Forward), channels));
+        let stretch = (2 * TILE / size_of::<T>() / schedule.rows.max(1) / REST * REST).clamp(REST, SWEEP);
         let stride = (stretch + REST).min(width.next_multiple_of(REST));
         // Two more: a carry, and the next one. (They are two because the last vector overlaps the one before it.)
-        sums.resize((schedule.rows + 2) * stride, 0.0);
+        sums.resize((schedule.rows + 2) * stride, T::default());
         let sums = sums.as_mut_ptr();
-        let turns = Slot([schedule.turns.to_bits(); _]);
+        let turns = Slot::of(T::FORMAT, T::FORMAT.bits_of(schedule.turns));
         let bytes = |elements: usize, downwards: bool| {
-            let bytes = elements.wrapping_mul(size_of::<f32>());
+            let bytes = elements.wrapping_mul(size_of::<T>());
             ptr::without_provenance(if downwards { bytes.wrapping_neg() } else { bytes })
         };
         for columns in stretches(width, stretch) {
@@ -84,7 +106,7 @@ impl JitEngine {
                         }
                         // Where the kernel of one cannot be had, channels that are none are computed, too.
                         for _ in now.len()..group {
-                            spare.resize(SWEEP + REST, 0.0);
+                            spare.resize(SWEEP + REST, T::default());
                             rows.extend([ZEROS.as_ptr().cast(); COMBINE_ROWS - 1]);
                             rows.push(spare.as_mut_ptr().cast_const().cast());
                         }
@@ -100,7 +122,7 @@ impl JitEngine {
                 };
                 // SAFETY: every row is valid over the stretch: a scratch row is `stride` long, and the schedule stays
                 // within its rows and the channels.
-                unsafe { kernel.call(rows, columns.len()) };
+                unsafe { kernel.call(rows, columns.len() * size_of::<T>()) };
             }
         }
     }
@@ -111,14 +133,14 @@ impl JitEngine {
     /// # Safety
     ///
     /// As [`plane`](Self::plane).
-    pub(super) unsafe fn cumulative_plane_in_place(
+    unsafe fn cumulative_plane_in_place<T: Lane>(
         &self,
         accumulate: &CompiledKernel,
-        plane: Plane,
-        scratch: &mut Scratch,
+        plane: Plane<T>,
+        scratch: &mut Scratch<T>,
     ) {
-        let Plane { input, output, channels, width, .. } = plane;
-        let lanes = self.lanes();
+        let Plane { inputs: [input, ..], outputs: [output, ..], channels, width, .. } = plane;
+        let lanes = self.lanes::<T>();
         let whole = width / lanes * lanes;
         let mut last = std::mem::take(&mut scratch.last);
         last.clear();
@@ -131,13 +153,11 @@ impl JitEngine {
         // SAFETY: the plane's whole vectors; then the copy, and where it came from, which are two.
         unsafe {
             self.cumulative_plane(accumulate, Plane { width: whole, ..plane }, scratch);
-            let input = Rows { start: last.as_ptr(), stride: lanes };
+            let input = Rows::new(last.as_ptr(), lanes);
             let output = Rows { start: output.start.add(width - lanes), ..output };
-            self.cumulative_plane(
-                accumulate,
-                Plane { input, output, channels, width: lanes, in_place: false, beyond: false },
-                scratch,
-            );
+            let (inputs, outputs) = ([input; _], [output; _]);
+            let aside = Plane { inputs, outputs, width: lanes, in_place: false, beyond: false, ..plane };
+            self.cumulative_plane(accumulate, aside, scratch);
         }
         scratch.last = last;
     }

@@ -3,13 +3,14 @@
 //! * [`host`]: which machine, which features;
 //! * [`lift`]: 128-bit code → 256 and 512 bits;
 //! * [`kernel`]: CLIF → memory that can be called, and back to the system;
-//! * [`drive`]: which rows a kernel is called on: [`blocks`], [`long_windows`], and [`channels_last`]
+//! * [`drive`]: which rows a kernel is called on: [`blocks`], [`long_windows`], [`derivatives`], and [`channels_last`]
 //!   for slabs along the vectors;
 //! * [`JitEngine`] (here): the kernels of one plan, compiled when first needed, shared by all layers with that plan.
 #![allow(unsafe_code, reason = "calling generated code")]
 
 mod blocks;
 mod channels_last;
+mod derivatives;
 mod disassemble;
 pub(crate) mod drive;
 pub(crate) mod host;
@@ -31,11 +32,14 @@ mod window_sums;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
+use crate::activation::Activation;
 use crate::codegen::block::{block_channels, most_block_channels};
 use crate::codegen::{self, Kernel, Traffic, listing};
 use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
-use crate::plan::{Formula, Plan};
+use crate::number::Number;
+use crate::plan::Plan;
+use crate::task::Stage;
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use host::Vectors;
 use kernel::CompiledKernel;
@@ -48,15 +52,30 @@ pub struct JitEngine {
     main: CompiledKernel,
     /// Sums along the channels, for long windows.
     accumulate: Option<CompiledKernel>,
-    /// For slabs whose channels lie along the vectors, in the caches and past them. Compiled on first use.
-    channels_last: [OnceLock<Result<CompiledKernel, CompileError>>; 2],
     /// Outputs of one channel, for long windows. Compiled on first use.
     combine_one: OnceLock<Result<CompiledKernel, CompileError>>,
     /// Of the plan for two channels. Made on first use.
     two_channels: OnceLock<Option<Box<JitEngine>>>,
-    /// By [`Size`] and [`Traffic`]; that of whole blocks in the caches is `main`. Compiled on first use.
-    blocks: [[OnceLock<Result<CompiledKernel, CompileError>>; 3]; 4],
+    /// For elements that were widened: of the same plan, for the numbers that are computed with. Made on first use.
+    of_lanes: OnceLock<Option<Box<JitEngine>>>,
+    /// By stage. Compiled on first use.
+    stages: [OnceLock<Box<StageKernels>>; STAGES],
 }
+
+/// A kernel that is compiled on first use.
+type Lazy = OnceLock<Result<CompiledKernel, CompileError>>;
+
+/// The kernels of a stage.
+#[derive(Default)]
+struct StageKernels {
+    /// By [`Size`] and [`Traffic`]; of the forward pass that of whole blocks in the caches is `main`.
+    blocks: [[Lazy; 3]; 4],
+    /// In the caches and past them.
+    elementwise: [Lazy; 2],
+}
+
+/// How many stages there are.
+const STAGES: usize = Stage::Zero as usize + 1;
 
 /// What code depends on: floats by their bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,14 +85,16 @@ pub(crate) struct Key {
     pub(crate) boundary: Boundary,
     /// alpha over divisor, beta and k.
     pub(crate) floats: [u64; 3],
+    pub(crate) number: Number,
+    pub(crate) input: Activation,
     pub(crate) vectors: Vectors,
 }
 
 impl Key {
-    pub(crate) fn new(parameters: &Parameters, vectors: Vectors) -> Self {
-        let Parameters { alpha, beta, k, window, boundary, .. } = *parameters;
+    pub(crate) fn new(parameters: &Parameters, number: Number, vectors: Vectors) -> Self {
+        let Parameters { alpha, beta, k, window, boundary, input, .. } = *parameters;
         let floats = [alpha / window.divisor, beta, k].map(f64::to_bits);
-        Self { before: window.before, after: window.after, boundary, floats, vectors }
+        Self { before: window.before, after: window.after, boundary, floats, number, input, vectors }
     }
 }
 
@@ -103,15 +124,17 @@ impl JitEngine {
 
     fn new(plan: Arc<Plan>, vectors: Vectors) -> Result<Self, CompileError> {
         let cumulative = plan.is_cumulative();
+        // Long windows of halves are summed of widened elements.
+        let plan = if cumulative { Arc::new(plan.of_lanes()) } else { plan };
         let main = CompiledKernel::new(&plan, main_kernel(&plan), vectors)?;
         let accumulate = cumulative.then(|| CompiledKernel::new(&plan, Kernel::Accumulate, vectors)).transpose()?;
-        let (channels_last, combine_one, two_channels, blocks) = Default::default();
-        Ok(Self { plan, vectors, main, accumulate, channels_last, combine_one, two_channels, blocks })
+        let (combine_one, two_channels, of_lanes, stages) = Default::default();
+        Ok(Self { plan, vectors, main, accumulate, combine_one, two_channels, of_lanes, stages })
     }
 
-    /// f32 of the widest vector of the kernels.
-    fn lanes(&self) -> usize {
-        self.vectors.lanes() as usize
+    /// Elements of the widest vector of the kernels.
+    fn lanes<E>(&self) -> usize {
+        self.vectors.lanes() as usize * size_of::<f32>() / size_of::<E>()
     }
 
     /// What the code is made for, and what could not be lifted to it.
@@ -129,13 +152,24 @@ impl JitEngine {
         &self.plan
     }
 
-    /// The kernel for slabs whose channels lie along the vectors, where the plan has one and it can be had.
-    fn channels_last(&self, past: bool) -> Option<&CompiledKernel> {
-        if self.accumulate.is_some() || !matches!(self.plan.formula, Formula::Normalize { .. }) {
-            return None;
+    /// The kernels of a stage.
+    fn stage(&self, stage: Stage) -> &StageKernels {
+        self.stages[stage as usize].get_or_init(Box::default)
+    }
+
+    /// The kernel of a stage for elements whose window sums are there, where it can be had.
+    fn elementwise_kernel(&self, stage: Stage, past: bool) -> Option<&CompiledKernel> {
+        let compile = || CompiledKernel::new(&self.plan, Kernel::Elementwise { stage, past }, self.vectors);
+        self.stage(stage).elementwise[usize::from(past)].get_or_init(compile).as_ref().ok()
+    }
+
+    /// The engine for elements that were widened: this one, where there is nothing to widen, or another, if it can be had.
+    fn of_lanes(&self) -> Option<&Self> {
+        if self.plan.number == self.plan.number.lane() {
+            return Some(self);
         }
-        let compile = || CompiledKernel::new(&self.plan, Kernel::ChannelsLast { past }, self.vectors);
-        self.channels_last[usize::from(past)].get_or_init(compile).as_ref().ok()
+        let make = || Self::new(Arc::new(self.plan.of_lanes()), self.vectors).ok().map(Box::new);
+        self.of_lanes.get_or_init(make).as_deref()
     }
 
     /// The kernel for outputs of one channel of a long window, where it can be had.
@@ -150,8 +184,9 @@ impl JitEngine {
         self.two_channels.get_or_init(make).as_deref()
     }
 
-    /// The kernel for blocks of `size`, and the channels of a block. Where it cannot be had, the one that `build()` compiled.
-    fn block(&self, size: Size, traffic: Traffic) -> (&CompiledKernel, usize) {
+    /// The kernel of a stage for blocks of `size`, and the channels of a block, if it can be had; of the forward pass at least the
+    /// one that `build()` compiled.
+    fn block(&self, stage: Stage, size: Size, traffic: Traffic) -> Option<(&CompiledKernel, usize)> {
         let whole = block_channels(&self.plan);
         let channels = match size {
             Size::Most => most_block_channels(&self.plan),
@@ -159,13 +194,14 @@ impl JitEngine {
             Size::Few => FEW.min(whole),
             Size::One => 1,
         };
-        if channels == whole && traffic == Traffic::Cached {
-            return (&self.main, whole);
+        let forward = stage == Stage::Forward;
+        if forward && channels == whole && traffic == Traffic::Cached {
+            return Some((&self.main, whole));
         }
-        let compile = || CompiledKernel::new(&self.plan, Kernel::Block { channels, traffic }, self.vectors);
-        match self.blocks[size as usize][traffic as usize].get_or_init(compile) {
-            Ok(kernel) => (kernel, channels),
-            Err(_) => (&self.main, whole),
+        let compile = || CompiledKernel::new(&self.plan, Kernel::Block { channels, traffic, stage }, self.vectors);
+        match self.stage(stage).blocks[size as usize][traffic as usize].get_or_init(compile) {
+            Ok(kernel) => Some((kernel, channels)),
+            Err(_) => forward.then_some((&self.main, whole)),
         }
     }
 }
@@ -191,7 +227,7 @@ pub(crate) fn main_kernel(plan: &Plan) -> Kernel {
     if plan.is_cumulative() {
         Kernel::Combine { one: false }
     } else {
-        Kernel::Block { channels: block_channels(plan), traffic: Traffic::Cached }
+        Kernel::Block { channels: block_channels(plan), traffic: Traffic::Cached, stage: Stage::Forward }
     }
 }
 
@@ -216,7 +252,7 @@ pub(crate) fn clif(plan: &Plan, vectors: Vectors, one_channel: bool) -> String {
         format!("; {name}\n{}", listing::clif(plan, kernel, &source))
     };
     if one_channel && !plan.is_cumulative() {
-        return text(("one channel", Kernel::Block { channels: 1, traffic: Traffic::Cached }));
+        return text(("one channel", Kernel::Block { channels: 1, traffic: Traffic::Cached, stage: Stage::Forward }));
     }
     kernels(plan).map(text).collect::<Vec<_>>().join("\n")
 }
@@ -247,7 +283,7 @@ mod tests {
                     for boundary in [Boundary::Zero, Boundary::Wrap] {
                         let window = Window { before, after, divisor: 1.0 };
                         let config = LrnConfig::window(window).beta(beta).k(k).alpha(alpha).boundary(boundary);
-                        plans.push(Plan::new(&config.resolve().unwrap()));
+                        plans.push(Plan::new(&config.resolve().unwrap(), Number::F32));
                     }
                 }
             }
@@ -283,13 +319,12 @@ mod tests {
             all.push(Kernel::Combine { one: true });
         } else {
             let traffic = [Traffic::Cached, Traffic::Beyond, Traffic::Past];
+            let stage = Stage::Forward;
             all.extend(
-                [1, FEW, most_block_channels(plan)].map(|channels| Kernel::Block { channels, traffic: traffic[0] }),
+                [1, FEW, most_block_channels(plan)]
+                    .map(|channels| Kernel::Block { channels, traffic: traffic[0], stage }),
             );
-            all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic }));
-            if matches!(plan.formula, Formula::Normalize { .. }) {
-                all.extend([false, true].map(|past| Kernel::ChannelsLast { past }));
-            }
+            all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic, stage }));
         }
         all
     }
@@ -297,10 +332,10 @@ mod tests {
     #[test]
     fn live_code_is_shared_and_dead_code_is_not_kept() {
         let parameters = LrnConfig::new(5).alpha(0.123_456).resolve().unwrap();
-        let (key, plan) = (Key::new(&parameters, Vectors::Narrow), Arc::new(Plan::new(&parameters)));
+        let (key, plan) = (Key::new(&parameters, Number::F32, Vectors::Narrow), Arc::new(Plan::new(&parameters, Number::F32)));
         let first = JitEngine::shared(key, &plan).unwrap();
         assert!(Arc::ptr_eq(&first, &JitEngine::shared(key, &plan).unwrap()));
-        let other = Key::new(&LrnConfig::new(5).alpha(0.123_457).resolve().unwrap(), Vectors::Narrow);
+        let other = Key::new(&LrnConfig::new(5).alpha(0.123_457).resolve().unwrap(), Number::F32, Vectors::Narrow);
         assert!(!Arc::ptr_eq(&first, &JitEngine::shared(other, &plan).unwrap()));
         let weak = Arc::downgrade(&first);
         drop(first);

@@ -4,27 +4,30 @@
 
 use super::host::vectorized;
 use crate::arithmetic::window::runs;
+use crate::activation::Activation;
 use crate::config::Boundary;
+use crate::lane::Lane;
 use crate::plan::Plan;
+use crate::task::Stage;
 
 /// Memory of a call.
 #[derive(Default)]
-pub(super) struct Squares {
+pub(super) struct Squares<T> {
     /// Sums of 1, 2, 4, … taps at every element of the padded slabs, each from its place on.
-    levels: Vec<Vec<f32>>,
+    levels: Vec<Vec<T>>,
 }
 
-impl Squares {
+impl<T: Lane> Squares<T> {
     /// Writes the window sums of the slabs of `length` in `x` to `sums`.
-    pub(super) fn sum(&mut self, plan: &Plan, x: &[f32], (length, inner): (usize, usize), sums: &mut [f32]) {
+    pub(super) fn sum(&mut self, plan: &Plan, x: &[T], (length, inner): (usize, usize), sums: &mut [T]) {
         let taps = plan.before + 1 + plan.after;
         let (before, after) = (plan.before * inner, plan.after * inner);
         let padded = before + length + after;
         let total = x.len() / length * padded;
         self.levels.resize_with(taps.ilog2() as usize + 1, Vec::new);
-        self.levels.iter_mut().for_each(|level| level.resize(total, 0.0));
+        self.levels.iter_mut().for_each(|level| level.resize(total, T::default()));
         for (squares, x) in self.levels[0].chunks_exact_mut(padded).zip(x.chunks_exact(length)) {
-            square(x, &mut squares[before..][..length]);
+            square(x, &mut squares[before..][..length], plan.input == Activation::Relu);
             if plan.boundary == Boundary::Wrap {
                 wrap(plan, squares, length / inner, inner);
             }
@@ -42,41 +45,43 @@ impl Squares {
     }
 }
 
-fn square(x: &[f32], squares: &mut [f32]) {
+fn square<T: Lane>(x: &[T], squares: &mut [T], positive: bool) {
+    let zero = T::default();
     vectorized(
         #[inline(always)]
         || {
-            for (square, x) in squares.iter_mut().zip(x) {
+            for (square, &x) in squares.iter_mut().zip(x) {
+                let x = if positive && zero > x { zero } else { x };
                 *square = x * x;
             }
         },
     );
 }
 
-fn add(lower: &[f32], upper: &[f32], sums: &mut [f32]) {
+fn add<T: Lane>(lower: &[T], upper: &[T], sums: &mut [T]) {
     vectorized(
         #[inline(always)]
         || {
-            for ((sum, lower), upper) in sums.iter_mut().zip(lower).zip(upper) {
+            for ((sum, &lower), &upper) in sums.iter_mut().zip(lower).zip(upper) {
                 *sum = lower + upper;
             }
         },
     );
 }
 
-fn add_to(sums: &mut [f32], run: &[f32]) {
+fn add_to<T: Lane>(sums: &mut [T], run: &[T]) {
     vectorized(
         #[inline(always)]
         || {
-            for (sum, run) in sums.iter_mut().zip(run) {
-                *sum += run;
+            for (sum, &run) in sums.iter_mut().zip(run) {
+                *sum = *sum + run;
             }
         },
     );
 }
 
 /// Fills the room around a slab, or its squares, from the other end of its ring.
-pub(super) fn wrap(plan: &Plan, slab: &mut [f32], channels: usize, inner: usize) {
+pub(super) fn wrap<T: Copy>(plan: &Plan, slab: &mut [T], channels: usize, inner: usize) {
     let &Plan { before, after, .. } = plan;
     if before.max(after) <= channels {
         slab.copy_within(channels * inner..(channels + before) * inner, 0);
@@ -84,7 +89,7 @@ pub(super) fn wrap(plan: &Plan, slab: &mut [f32], channels: usize, inner: usize)
         return;
     }
     for tap in (0..before).chain(before + channels..before + channels + after) {
-        if let Some(channel) = plan.tap(tap, channels) {
+        if let Some(channel) = plan.reach(Stage::Forward).tap(tap, channels) {
             let from = (before + channel) * inner;
             slab.copy_within(from..from + inner, tap * inner);
         }
@@ -94,7 +99,7 @@ pub(super) fn wrap(plan: &Plan, slab: &mut [f32], channels: usize, inner: usize)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LrnConfig, Window};
+    use crate::{LrnConfig, Number, Window};
 
     /// In memory, in registers and as `runs` says: the same bits.
     #[test]
@@ -104,7 +109,7 @@ mod tests {
         {
             for boundary in [Boundary::Zero, Boundary::Wrap] {
                 let config = LrnConfig::window(Window { before, after, divisor: 1.0 }).boundary(boundary);
-                let plan = Plan::new(&config.resolve().unwrap());
+                let plan = Plan::new(&config.resolve().unwrap(), Number::F32);
                 for (channels, inner) in [(2, 1), (3, 1), (17, 1), (40, 1), (5, 3), (9, 8), (3, 20), (20, 33)] {
                     check(&plan, channels, inner);
                 }
@@ -119,7 +124,7 @@ mod tests {
             .map(|element| {
                 let (slab, channel, column) = (element / length, element % length / inner, element % inner);
                 let square = |tap: usize| {
-                    let tap = plan.tap(channel + tap, channels);
+                    let tap = plan.reach(Stage::Forward).tap(channel + tap, channels);
                     tap.map_or(0.0, |channel| x[slab * length + channel * inner + column].powi(2))
                 };
                 let halves = |level: usize, first: usize| {
@@ -140,7 +145,7 @@ mod tests {
         #[cfg(target_arch = "x86_64")]
         if super::super::window_sums::possible() {
             let slabs =
-                super::super::window_sums::Slabs { x: x.as_ptr(), length, count, inner, taps, after: plan.after };
+                super::super::window_sums::Slabs { x: x.as_ptr(), length, count, inner, taps, after: plan.after, positive: false };
             for lanes in [4, 8, 16] {
                 if plan.boundary == Boundary::Zero {
                     sums.fill(f32::NAN);

@@ -20,7 +20,8 @@ pub(super) trait Vector: Copy {
 
     unsafe fn zero() -> Self;
     unsafe fn add(self, other: Self) -> Self;
-    unsafe fn square(self) -> Self;
+    /// What is negative counts as 0 where `positive` says so; a NaN stays.
+    unsafe fn square(self, positive: bool) -> Self;
     /// Lanes `from..to`.
     unsafe fn mask(from: usize, to: usize) -> Self::Mask;
     /// `x` is readable in all lanes.
@@ -53,8 +54,11 @@ impl Vector for x86::__m512 {
     }
 
     #[inline(always)]
-    unsafe fn square(self) -> Self {
-        unsafe { x86::_mm512_mul_ps(self, self) }
+    unsafe fn square(self, positive: bool) -> Self {
+        unsafe {
+            let x = if positive { x86::_mm512_max_ps(Self::zero(), self) } else { self };
+            x86::_mm512_mul_ps(x, x)
+        }
     }
 
     #[inline(always)]
@@ -109,8 +113,11 @@ impl Vector for x86::__m256 {
     }
 
     #[inline(always)]
-    unsafe fn square(self) -> Self {
-        unsafe { x86::_mm256_mul_ps(self, self) }
+    unsafe fn square(self, positive: bool) -> Self {
+        unsafe {
+            let x = if positive { x86::_mm256_max_ps(Self::zero(), self) } else { self };
+            x86::_mm256_mul_ps(x, x)
+        }
     }
 
     #[inline(always)]
@@ -179,8 +186,8 @@ impl Vector for Half {
     }
 
     #[inline(always)]
-    unsafe fn square(self) -> Self {
-        unsafe { Self(x86::_mm256_mul_ps(self.0, self.0)) }
+    unsafe fn square(self, positive: bool) -> Self {
+        unsafe { Self(self.0.square(positive)) }
     }
 
     #[inline(always)]

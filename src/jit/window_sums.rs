@@ -39,6 +39,8 @@ pub(super) struct Slabs {
     pub(super) taps: usize,
     /// Taps behind the channel itself.
     pub(super) after: usize,
+    /// What is negative counts as 0.
+    pub(super) positive: bool,
 }
 
 /// Whether this processor can.
@@ -114,7 +116,7 @@ unsafe fn by_taps<V: Vector>(slabs: Slabs, sums: *mut f32) {
 /// As [`sum`]; `V` is a vector of this processor, and no sum is put behind by more than its lanes.
 #[inline(always)]
 unsafe fn along<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
-    let Slabs { length, count, inner, .. } = slabs;
+    let Slabs { length, count, inner, positive, .. } = slabs;
     let after = slabs.after * inner;
     // Vectors of elements alone, `after` further on; then those that the slab ends in, two at most.
     let vectors = length.div_ceil(V::LANES);
@@ -132,15 +134,15 @@ unsafe fn along<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
             let sums = sums.add(slab * length);
             windows.forget();
             if after > 0 {
-                windows.next(V::load_masked(x.wrapping_sub(V::LANES), first).square());
+                windows.next(V::load_masked(x.wrapping_sub(V::LANES), first).square(positive));
             }
             for vector in 0..whole {
                 let x = x.wrapping_add(vector * V::LANES);
                 x86::_mm_prefetch::<{ x86::_MM_HINT_T0 }>(x.wrapping_add(AHEAD).cast());
-                windows.next(V::load(x).square()).store(sums.add(vector * V::LANES));
+                windows.next(V::load(x).square(positive)).store(sums.add(vector * V::LANES));
             }
             for (vector, mask) in (whole..vectors).zip(last) {
-                let q = V::load_masked(x.wrapping_add(vector * V::LANES), mask).square();
+                let q = V::load_masked(x.wrapping_add(vector * V::LANES), mask).square(positive);
                 windows.next(q).store(sums.add(vector * V::LANES));
             }
         }
@@ -154,7 +156,7 @@ unsafe fn along<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
 /// As [`sum`]; `V` is a vector of this processor.
 #[inline(always)]
 unsafe fn down<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
-    let Slabs { length, count, inner, after, .. } = slabs;
+    let Slabs { length, count, inner, after, positive, .. } = slabs;
     let channels = length / inner;
     let last_columns = (inner - 1) / V::LANES * V::LANES;
     // SAFETY: loads are of lanes that a channel has. A store is of lanes that are the channel's or, less than a vector, of
@@ -169,7 +171,7 @@ unsafe fn down<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
                 let mask = if columns == last_columns { mask } else { all };
                 let start = slab * length + columns;
                 let (x, sums) = (slabs.x.add(start), sums.add(start));
-                let square = |channel: usize| V::load_masked(x.wrapping_add(channel * inner), mask).square();
+                let square = |channel: usize| V::load_masked(x.wrapping_add(channel * inner), mask).square(positive);
                 windows.forget();
                 for channel in 0..after {
                     windows.next(if channel < channels { square(channel) } else { V::zero() });

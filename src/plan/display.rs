@@ -68,7 +68,7 @@ impl fmt::Display for Power {
                 f.write_str(")")
             }
             Fraction::Wide(wide) => {
-                write!(f, "·2^(−{}·log2 d)", f64::from(wide.beta_high) + f64::from(wide.beta_low))
+                write!(f, "·2^(−{}·log2 d)", wide.beta_high + wide.beta_low)
             }
         }
     }

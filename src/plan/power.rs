@@ -1,10 +1,13 @@
 //! [`Power`]: which recipe computes x·d^(−beta), with its constants; `arithmetic::power` carries it out.
 
 use crate::arithmetic::fit::{self, Fit};
+use crate::number::Number;
 
 /// The recipe for x·d^(−beta): whole steps first, then the fraction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Power {
+    /// The exponent: x·d^(−beta).
+    pub beta: f64,
     /// x/d this many times, or x·d where negative.
     pub whole: i8,
     /// What is left of beta.
@@ -48,11 +51,27 @@ pub struct Root {
     /// 1, 2 or 3 quarters.
     pub quarters: u8,
     /// The estimate is bits(magic − (bits(d) >> 2)), or >> 1 for two quarters.
-    pub magic: u32,
+    pub magic: u64,
     /// Bits of the estimate that are kept.
-    pub cut: u32,
+    pub cut: u64,
+    /// What corrects the estimate a first time: f64 alone.
+    pub first: Option<FirstCorrection>,
     /// Q in p·(1 + g·Q(g)).
-    pub coefficients: Vec<f32>,
+    pub coefficients: Vec<f64>,
+}
+
+/// An estimate y0, corrected: y = n·((u² + b)·(u + c) + e) with u = d·y0⁴ (d·y0²), n = y0 times a power of two, or its opposite:
+/// a cubic whose first coefficient is 1, which takes two fused multiplications.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FirstCorrection {
+    /// What is added to the bits of y0 to give those of n.
+    pub scale: u64,
+    /// Of the cubic.
+    pub b: f64,
+    /// Of the cubic.
+    pub c: f64,
+    /// Of the cubic.
+    pub e: f64,
 }
 
 impl Root {
@@ -113,9 +132,11 @@ pub enum FittedRange {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wide {
     /// beta, high part.
-    pub beta_high: f32,
-    /// beta, low part.
-    pub beta_low: f32,
+    pub beta_high: f64,
+    /// beta, low part: 0 for f64.
+    pub beta_low: f64,
+    /// f64: the first term of the logarithm's series in two floats as well.
+    pub precise: bool,
     /// beta is an odd integer and d can be negative: the result takes d's sign.
     pub odd: bool,
 }
@@ -151,16 +172,25 @@ fn fit_target(beta: f64) -> f64 {
     }
 }
 
+/// What an error may be that rounding to an element hides: of a fiftieth of its last place or less, one in a thousand is seen.
+fn rounding_target(number: Number) -> f64 {
+    match number {
+        Number::F32 | Number::F64 => 0.0,
+        Number::F16 => ULP,
+        Number::Bf16 => 8.0 * ULP,
+    }
+}
+
 /// An estimate of d^(−¼) or d^(−½) from the bits of d: the magic number, the bits kept, and between which bounds
 /// g = d·y⁴ − 1 (d·y² − 1) then lies. `estimates_stay_within_their_range` goes through every mantissa.
 struct Estimate {
-    magic: u32,
-    cut: u32,
+    magic: u64,
+    cut: u64,
     range: (f64, f64),
 }
 
 /// ¼: all bits are kept.
-const QUARTER: Estimate = Estimate { magic: 0x4f56_33d6, cut: u32::MAX, range: (-0.153_088, 0.078_383) };
+const QUARTER: Estimate = Estimate { magic: 0x4f56_33d6, cut: u64::MAX, range: (-0.153_088, 0.078_383) };
 /// ½: twelve bits are kept.
 const HALF: Estimate = Estimate { magic: 0x5f36_39ea, cut: 0xffff_f000, range: (-0.076_85, 0.054_57) };
 /// ¾, from an estimate of d^(−¼): six bits are kept, so that y³ is exact.
@@ -168,7 +198,7 @@ const THREE_QUARTERS: Estimate = Estimate { magic: 0x4f59_83d6, cut: 0xfffc_0000
 
 impl Power {
     /// The recipe for any beta but 0; `least`: the k ≥ 2^−50 that d is never below, where there is one.
-    pub(crate) fn new(beta: f64, least: Option<f32>) -> Self {
+    pub(crate) fn new(beta: f64, least: Option<f64>, number: Number) -> Self {
         let at_least_k = least.is_some();
         let integer = beta.fract() == 0.0;
         let guard = if at_least_k {
@@ -178,20 +208,25 @@ impl Power {
         } else {
             Guard::Any
         };
+        // Nothing is fitted to f64.
+        let fitted = |beta: f64| match number {
+            Number::F64 => Fraction::Wide(Wide::new(beta, at_least_k, number)),
+            _ => Fraction::Fitted(Fitted::new(beta, least)),
+        };
         let fraction = match beta.fract() {
-            _ if beta.abs() > MAX_FITTED => Fraction::Wide(Wide::new(beta, at_least_k)),
-            _ if beta.abs() > MAX_STEPPED => Fraction::Fitted(Fitted::new(beta, least)),
+            _ if beta.abs() > MAX_FITTED => Fraction::Wide(Wide::new(beta, at_least_k, number)),
+            _ if beta.abs() > MAX_STEPPED => fitted(beta),
             0.0 => Fraction::None,
             // The processor's root of −∞ is NaN, as torch's for these two; that of pow is ∞, as torch's for all others.
             0.5 if beta == 0.5 && !at_least_k => Fraction::SquareRoot { divide: true },
-            0.5 => Fraction::Root(Root::new(2)),
+            0.5 => Fraction::Root(Root::new(2, number)),
             -0.5 if beta == -0.5 || at_least_k => Fraction::SquareRoot { divide: false },
-            0.25 => Fraction::Root(Root::new(1)),
-            0.75 => Fraction::Root(Root::new(3)),
-            _ => Fraction::Fitted(Fitted::new(beta, least)),
+            0.25 => Fraction::Root(Root::new(1, number)),
+            0.75 => Fraction::Root(Root::new(3, number)),
+            _ => fitted(beta),
         };
         let whole = if fraction.is_whole_power() { 0 } else { beta.trunc() as i8 };
-        Self { whole, fraction, guard }
+        Self { beta, whole, fraction, guard }
     }
 
     /// The recipe's largest error in ulp of the exact x·d^(−beta), for positive normal d and normal results.
@@ -209,15 +244,39 @@ impl Power {
 }
 
 impl Root {
-    fn new(quarters: u8) -> Self {
+    fn new(quarters: u8, number: Number) -> Self {
+        if number == Number::F64 {
+            return Self::of_f64(quarters);
+        }
         let (Estimate { magic, cut, range }, target) = match quarters {
             1 => (QUARTER, ULP),
             2 => (HALF, 0.6 * ULP),
             _ => (THREE_QUARTERS, 0.7 * ULP),
         };
         let range = (1.0 + range.0, 1.0 + range.1);
+        let target = target.max(rounding_target(number));
         let Fit { coefficients, .. } = fit::power(-f64::from(quarters) / 4.0, 1.0, range, target);
-        Self { quarters, magic, cut, coefficients }
+        let coefficients = coefficients.into_iter().map(f64::from).collect();
+        Self { quarters, magic, cut, first: None, coefficients }
+    }
+
+    /// Fitted beforehand: the estimate to 2^−18.7 (of d^(−½): 2^−21), so that the last correction is short.
+    fn of_f64(quarters: u8) -> Self {
+        let quarter = FirstCorrection {
+            scale: 0x8010_0000_0000_0000,
+            b: 1.364_909_205_968_250_4,
+            c: -1.814_791_539_223_714_6,
+            e: 1.528_711_952_798_727_6,
+        };
+        let half =
+            FirstCorrection { scale: 0, b: 3.604_472_578_252_882_4, c: -3.014_772_793_517_675, e: 8.282_545_058_637_364 };
+        let (magic, first, coefficients) = match quarters {
+            1 => (0x4fe5_ec57_0000_0000, quarter, vec![-0.250_000_000_007_360_6, 0.156_25]),
+            // The sign is in the magic number: the cubic's is the opposite.
+            2 => (0xdfe2_ca58_0000_0000, half, vec![-0.5, 0.375]),
+            _ => (0x4fe5_ec57_0000_0000, quarter, vec![-0.75, 0.656_25, -0.601_562_5]),
+        };
+        Self { quarters, magic, cut: u64::MAX, first: Some(first), coefficients }
     }
 }
 
@@ -235,9 +294,9 @@ fn is_odd(beta: f64) -> bool {
 
 impl Staging {
     /// `least`: the least d, where it is known.
-    fn new(beta: f64, least: Option<f32>) -> Self {
+    fn new(beta: f64, least: Option<f64>) -> Self {
         // Binades of d above and below 1.
-        let (above, below) = (128.0, least.map_or(160.0, |least| (-f64::from(least).log2()).max(0.0)));
+        let (above, below) = (128.0, least.map_or(160.0, |least| (-least.log2()).max(0.0)));
         let (above, below) = (beta.abs() * above, beta.abs() * below);
         let (shrink, grow) = if beta > 0.0 { (above, below) } else { (below, above) };
         // Σ holds x², so |x| < 2^64 wherever d is finite: two steps make 0 of it. A subnormal takes three to ∞.
@@ -266,7 +325,7 @@ fn center(beta: f64) -> f32 {
 }
 
 impl Fitted {
-    fn new(beta: f64, least: Option<f32>) -> Self {
+    fn new(beta: f64, least: Option<f64>) -> Self {
         let squarings = (beta.abs() / MAX_POLYNOMIAL).log2().ceil().max(0.0) as u8;
         let part = beta / f64::from(1u32 << squarings);
         let bounded = least.is_some() && beta > 0.0 && squarings == 0;
@@ -315,11 +374,12 @@ impl Fitted {
 }
 
 impl Wide {
-    fn new(beta: f64, at_least_k: bool) -> Self {
+    fn new(beta: f64, at_least_k: bool, number: Number) -> Self {
         let odd = is_odd(beta) && !at_least_k;
         let beta = beta.clamp(-MAX_BETA, MAX_BETA);
-        let beta_high = beta as f32;
-        Self { beta_high, beta_low: (beta - f64::from(beta_high)) as f32, odd }
+        let format = number.format();
+        let beta_high = format.nearest(beta);
+        Self { beta_high, beta_low: format.nearest(beta - beta_high), precise: number == Number::F64 && beta.abs() > MAX_FITTED, odd }
     }
 }
 
@@ -334,7 +394,7 @@ mod tests {
             let one = 1.0f32.to_bits();
             let (mut low, mut high) = (0.0f64, 0.0f64);
             for bits in one..one + (1 << (23 + shift)) {
-                let y = f64::from(f32::from_bits((estimate.magic - (bits >> shift)) & estimate.cut));
+                let y = f64::from(f32::from_bits(((estimate.magic - u64::from(bits >> shift)) & estimate.cut) as u32));
                 let g = f64::from(f32::from_bits(bits)) * y.powi(power) - 1.0;
                 (low, high) = (low.min(g), high.max(g));
             }

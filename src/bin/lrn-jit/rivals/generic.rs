@@ -31,7 +31,7 @@ pub fn new(layer: &LocalResponseNorm) -> Option<Box<dyn Rival>> {
     let lrn_jit::plan::Formula::Normalize { a, k, .. } = plan.formula else { return None };
     let (before, after) = (plan.before, plan.after);
     (plan.boundary == Boundary::Zero)
-        .then(|| Box::new(Generic { before, after, a, beta: layer.beta() as f32, k }) as Box<dyn Rival>)
+        .then(|| Box::new(Generic { before, after, a: a as f32, beta: layer.beta() as f32, k: k as f32 }) as Box<dyn Rival>)
 }
 
 impl Rival for Generic {

@@ -81,11 +81,12 @@ pub fn new(plan: &Plan) -> Option<Box<dyn Rival>> {
         return None;
     }
     let mut constants = [0.0; CONSTANTS];
-    constants[..2].copy_from_slice(&[a, k]);
+    constants[..2].copy_from_slice(&[a as f32, k as f32]);
     let degree = match &power.fraction {
-        Fraction::Root(plan::Root { magic, cut, coefficients, quarters }) => {
-            constants[2..4].copy_from_slice(&[f32::from_bits(*magic), f32::from_bits(*cut)]);
-            constants[4..].get_mut(..coefficients.len())?.copy_from_slice(coefficients);
+        Fraction::Root(plan::Root { magic, cut, coefficients, quarters, .. }) => {
+            constants[2..4].copy_from_slice(&[*magic, *cut].map(|bits| f32::from_bits(bits as u32)));
+            let places = constants[4..].get_mut(..coefficients.len())?;
+            places.iter_mut().zip(coefficients).for_each(|(place, &coefficient)| *place = coefficient as f32);
             Some((*quarters, coefficients.len()))
         }
         Fraction::None => None,

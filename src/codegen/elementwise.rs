@@ -1,12 +1,12 @@
-//! The kernel of channels-last tensors (and of any `inner` under some vectors): vectors lie along a run of contiguous elements,
-//! whatever channels they are of.
+//! The kernel of everything but planes: vectors lie along a run of contiguous elements, whatever channels they are of. The sums
+//! of their windows are made elsewhere.
 //!
 //! ```text
-//! rows: Σ   the window sum of each element (`jit/window_sums.rs` makes them)
-//!       x
-//!       y
+//! rows: Σ        the window sums of each element, of each term (`jit/window_sums.rs` or `passes.rs` make them)
+//!       inputs   x, …
+//!       outputs  y, …
 //!
-//! for each vector of elements:  y = normalize(x, Σ)
+//! for each vector of elements:  outputs = stage(inputs, Σ)
 //! ```
 
 use cranelift_codegen::ir::{InstBuilder, Value};
@@ -14,13 +14,10 @@ use cranelift_frontend::FunctionBuilder;
 
 use super::clif_lanes::{ClifLanes, ConstantTable, Operand};
 use super::{Arguments, for_each_vector};
-use crate::arithmetic::{Lanes as _, normalize};
-use crate::plan::{Effort, Formula, Plan};
-
-/// The rows: window sums, x and y.
-const SUMS: usize = 0;
-const X: usize = 1;
-const Y: usize = 2;
+use crate::arithmetic::Lanes as _;
+use crate::arithmetic::stage::outputs;
+use crate::plan::{Effort, Plan};
+use crate::task::Stage;
 
 /// Vectors side by side in the main loop; fewer of a recipe that takes long to compile.
 fn group_vectors(plan: &Plan) -> i64 {
@@ -30,6 +27,7 @@ fn group_vectors(plan: &Plan) -> i64 {
 /// Emits the kernel's body.
 pub(super) fn emit(
     plan: &Plan,
+    stage: Stage,
     builder: &mut FunctionBuilder<'_>,
     constants: &mut ConstantTable,
     Arguments { rows, constants: table, end }: Arguments,
@@ -40,7 +38,7 @@ pub(super) fn emit(
     let [middle, rest] = [vector * group, vector * 2].map(|step| builder.ins().band_imm_s(end, -step));
     let mut vectors = |range: (Option<Value>, Value), count: i64| {
         for_each_vector(builder, constants, (range.0, range.1, vector * count), |builder, constants, offset| {
-            let emit = Emit { plan, builder, constants, arguments: (rows, table), lanes, offset };
+            let emit = Emit { plan, stage, builder, constants, arguments: (rows, table), lanes, offset };
             match count {
                 4 => emit.vectors::<4>(),
                 2 => emit.vectors::<2>(),
@@ -58,6 +56,7 @@ pub(super) fn emit(
 /// What emitting neighbouring vectors takes.
 struct Emit<'a, 'b> {
     plan: &'a Plan,
+    stage: Stage,
     builder: &'a mut FunctionBuilder<'b>,
     constants: &'a mut ConstantTable,
     /// The rows and the table of constants.
@@ -70,22 +69,24 @@ struct Emit<'a, 'b> {
 impl Emit<'_, '_> {
     /// Emits `K` neighbouring vectors side by side.
     fn vectors<const K: usize>(self) {
-        let Self { plan, builder, constants, arguments: (rows, table), lanes, offset } = self;
-        let Formula::Normalize { a, k, power, .. } = &plan.formula else {
-            unreachable!("only a normalizing plan has taps")
-        };
+        let Self { plan, stage, builder, constants, arguments: (rows, table), lanes, offset } = self;
         let bytes = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
         let offsets: [Value; K] =
             std::array::from_fn(|i| if i == 0 { offset } else { builder.ins().iadd_imm_s(offset, bytes * i as i64) });
         let mut group = ClifLanes::<K>::new(builder, constants, table, lanes);
-        let sum = offsets.map(|offset| Operand::Value(group.load_operand(Operand::Row { rows, row: SUMS, offset })));
-        let x = offsets.map(|offset| Operand::Row { rows, row: X, offset });
-        let y = normalize(&mut group, (*a, *k), power, x, sum);
+        let terms = if plan.summation().is_some() { stage.terms().len() } else { 0 };
+        let of = |row: usize| offsets.map(|offset| Operand::Row { rows, row, offset });
+        let sums: Vec<[Operand; K]> =
+            (0..terms).map(|term| of(term).map(|sum| Operand::Value(group.load_operand(sum)))).collect();
+        let inputs: Vec<[Operand; K]> = (0..stage.inputs()).map(|input| of(terms + input)).collect();
+        let results = outputs(&mut group, plan, stage, &inputs, &sums);
         group.part("store");
-        for (y, offset) in y.into_iter().zip(offsets) {
-            let y = Operand::Value(group.load_operand(y));
-            let address = group.row_address(rows, Y, offset);
-            group.store(y, address);
+        for (output, values) in results.into_iter().take(stage.outputs()).enumerate() {
+            for (value, offset) in values.into_iter().zip(offsets) {
+                let value = Operand::Value(group.load_operand(value));
+                let address = group.row_address(rows, terms + stage.inputs() + output, offset);
+                group.store(value, address);
+            }
         }
     }
 }

@@ -1,0 +1,196 @@
+//! Drives the stages of derivatives.
+//!
+//! Planes, with windows that were unrolled: blocks of channels where they lie, as in the forward pass ([`blocks`](super::blocks)).
+//! Of two stages the first runs ahead of the second, block by block, over stretches of columns; what it makes are rows of a ring,
+//! which hold the channels that a block of the second still reads.
+//!
+//! ```text
+//! channels   0 1 2 3 4 5 6 7 8 9 …         size 5, blocks of four
+//! Gradient   ■ ■ ■ ■ ■ ■ ■ ■               r, h of 0 … 7 stand in the ring
+//! Gather     ■ ■ ■ ■                       0 … 3 need h of −2 … 5
+//! ```
+//!
+//! Everything else is packed into tiles: the sums of all windows ([`passes`](crate::passes)), then one call of a kernel that goes
+//! over all elements.
+
+use super::JitEngine;
+use super::blocks::Block;
+use super::drive::{BEYOND, Plane, REST, Rows, SWEEP, Scratch, stretches};
+use crate::codegen::Traffic;
+use crate::config::Boundary;
+use crate::element::Element;
+use crate::interpreter::Interpreter;
+use crate::lane::Lane;
+use crate::passes::{Elementwise, Pass, run};
+use crate::task::{Source, Stage, Task};
+use crate::tensor::{INPUTS, Part};
+use crate::tile::{self, Tile, TileEngine};
+
+/// Bytes of what stands between two stages: some of a second-level cache.
+const BETWEEN: usize = 1 << 18;
+/// Vectors of the shortest row that is worked on as a row.
+const SHORTEST: usize = 6;
+
+impl<T: Lane> TileEngine<T> for JitEngine {
+    fn tile(&self, task: Task, tile: Tile<'_, T>) {
+        run(self.plan(), task, tile, self);
+    }
+}
+
+impl<T: Lane> Elementwise<T> for JitEngine {
+    fn elementwise(&self, stage: Stage, pass: Pass<'_, T>) {
+        let Some(kernel) = self.elementwise_kernel(stage, false) else {
+            return Interpreter::new(self.plan().clone()).elementwise(stage, pass);
+        };
+        let Pass { inputs, sums, outputs, elements } = pass;
+        let mut rows: Vec<*const u8> = sums.iter().chain(inputs).map(|row| row[..elements].as_ptr().cast()).collect();
+        rows.extend(outputs.iter_mut().map(|row| row[..elements].as_mut_ptr().cast_const().cast::<u8>()));
+        // SAFETY: the rows hold so many elements, a vector at least; outputs are borrowed alone.
+        unsafe { kernel.call(&rows, elements * size_of::<T>()) };
+    }
+}
+
+impl JitEngine {
+    /// Computes a derivative of a part of a tensor. Of elements that were widened, where this engine is for others.
+    pub(super) fn derivative<E: Element>(&self, task: Task, part: &mut Part<'_, E>) {
+        let geometry = part.geometry();
+        let rows = geometry.inner >= self.lanes::<E>() * SHORTEST && geometry.channels > 1;
+        let unrolled = self.plan().summation().is_some() && !self.plan().is_cumulative();
+        if !rows || !unrolled || E::NUMBER != self.plan().number {
+            return tile::run::<E>(self, task, part);
+        }
+        let positions = part.positions();
+        let (inputs, output, _) = part.pointers();
+        let beyond = geometry.elements().saturating_mul(size_of::<E>()) >= BEYOND;
+        let mut work = Work { engine: self, task, scratch: Scratch::default(), between: vec![] };
+        let mut position = positions.start;
+        while position < positions.end {
+            let (outer, s) = (position / geometry.inner, position % geometry.inner);
+            let width = (geometry.inner - s).min(positions.end - position);
+            let first = outer * geometry.channels * geometry.inner + s;
+            let shape = (geometry.channels, geometry.inner);
+            // SAFETY: rows begin at `first` and lie `inner` apart within the tensors' elements; the output at these positions is
+            // this part's alone, and the inputs are other slices.
+            let done = width >= self.lanes::<E>()
+                && unsafe {
+                    let inputs = inputs.map(|input| input.add(first));
+                    work.planes(inputs, output.add(first), shape, width, beyond)
+                };
+            if !done {
+                let mut rest = part.cut(position..position + width);
+                tile::run::<E>(self, task, &mut rest);
+            }
+            position += width;
+        }
+    }
+}
+
+/// What a derivative of planes takes.
+struct Work<'a, T> {
+    engine: &'a JitEngine,
+    task: Task,
+    scratch: Scratch<T>,
+    /// What the first stage makes.
+    between: Vec<T>,
+}
+
+impl<T: Copy + Default> Work<'_, T> {
+    /// Computes planes; false, and nothing done, where a kernel cannot be had.
+    ///
+    /// # Safety
+    ///
+    /// Inputs and output are rows of `width` elements, a vector at least, `inner` apart; the output is none of the inputs.
+    unsafe fn planes(
+        &mut self,
+        inputs: [*const T; INPUTS],
+        output: *mut T,
+        (channels, inner): (usize, usize),
+        width: usize,
+        beyond: bool,
+    ) -> bool {
+        let stages = self.engine.plan().stages(self.task);
+        let empty = Plane {
+            stage: Stage::Forward,
+            inputs: [Rows::new(inputs[0], inner); _],
+            outputs: [Rows::new(output, inner); _],
+            channels,
+            width,
+            in_place: false,
+            beyond,
+        };
+        let row = |input: usize| Rows::new(inputs[input], inner);
+        let &[(first, ref sources), ref second @ ..] = stages else { unreachable!("a task has stages") };
+        let mut plane = Plane { stage: first, ..empty };
+        for (input, source) in plane.inputs.iter_mut().zip(*sources) {
+            let Source::Input(number) = *source else { unreachable!("a first stage has none before it") };
+            *input = row(number);
+        }
+        let traffic = if beyond { Traffic::Beyond } else { Traffic::Cached };
+        let [(stage, sources)] = *second else {
+            if self.engine.blocks_for(&plane, traffic).is_none() {
+                return false;
+            }
+            // SAFETY: passed on.
+            unsafe { self.engine.blocks(plane, &mut self.scratch) };
+            return true;
+        };
+        // What the first makes is read soon.
+        let last = Plane { stage, ..empty };
+        let (Some(ahead), Some(behind)) =
+            (self.engine.blocks_for(&plane, Traffic::Cached), self.engine.blocks_for(&last, traffic))
+        else {
+            return false;
+        };
+        let largest = |blocks: &[Block<'_>]| blocks.iter().map(|block| block.channels).max().unwrap_or(0);
+        let reach = self.engine.plan().reach(stage);
+        let ring = match reach.boundary {
+            Boundary::Zero => channels.min(reach.before + reach.after + largest(&ahead) + largest(&behind)),
+            Boundary::Wrap => channels,
+        };
+        let made = first.outputs();
+        let most = (BETWEEN / size_of::<T>() / (made * ring) / REST * REST).clamp(REST, SWEEP);
+        for columns in stretches(width, most) {
+            let stride = columns.len().next_multiple_of(REST);
+            self.between.resize(made * ring * stride, T::default());
+            let between = self.between.as_mut_ptr();
+            let rows = |output: usize| {
+                Rows { start: between.wrapping_add(output * ring * stride), stride, ring }
+            };
+            // Of the stretch alone: the ring's rows begin with its first column.
+            let from = |rows: Rows<*const T>| Rows { start: rows.start.wrapping_add(columns.start), ..rows };
+            let mut first_plane = Plane { width: columns.len(), ..plane };
+            first_plane.inputs = plane.inputs.map(from);
+            let mut last_plane = Plane { width: columns.len(), ..last };
+            for (number, output) in first_plane.outputs.iter_mut().enumerate().take(made) {
+                *output = rows(number);
+            }
+            for (input, source) in last_plane.inputs.iter_mut().zip(sources) {
+                *input = match *source {
+                    Source::Input(number) => from(row(number)),
+                    Source::Before(number) => {
+                        let Rows { start, stride, ring } = rows(number);
+                        Rows { start: start.cast_const(), stride, ring }
+                    }
+                };
+            }
+            last_plane.outputs = last.outputs.map(|rows| Rows { start: rows.start.wrapping_add(columns.start), ..rows });
+            let mut ahead = ahead.iter();
+            let mut done = 0;
+            for block in &behind {
+                let needed = match reach.boundary {
+                    Boundary::Zero => channels.min(block.first + block.channels + reach.after),
+                    Boundary::Wrap => channels,
+                };
+                while done < needed {
+                    let Some(block) = ahead.next() else { break };
+                    // SAFETY: rows of the plane and of the ring, all of the stretch's width.
+                    unsafe { self.engine.call_on(block, &first_plane, 0..columns.len(), &mut self.scratch) };
+                    done = block.first + block.channels;
+                }
+                // SAFETY: as before; what is read of the ring was made.
+                unsafe { self.engine.call_on(block, &last_plane, 0..columns.len(), &mut self.scratch) };
+            }
+        }
+        true
+    }
+}
