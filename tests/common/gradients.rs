@@ -173,7 +173,9 @@ impl Judge {
         let x = masked(x.iter().copied(), &open);
         let sum = |c: usize| -> f64 { self.taps(c, x.len()).into_iter().map(|tap| x[tap] * x[tap]).sum() };
         let d: Vec<f64> = (0..x.len()).map(|c| self.k + self.a() * sum(c)).collect();
-        let powers = |exponent: f64| d.iter().map(|d| self.term(d.powf(exponent))).collect();
+        // NaN to the power of 0 would be 1.
+        let power = |d: f64, exponent: f64| if d.is_nan() { d } else { self.term(d.powf(exponent)) };
+        let powers = |exponent: f64| d.iter().map(|&d| power(d, exponent)).collect();
         let (power, next_power) = (powers(-self.beta), powers(-self.beta - 1.0));
         Column { x: self.terms(&x), open, d: self.terms(&d), power, next_power }
     }
