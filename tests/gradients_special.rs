@@ -1,5 +1,5 @@
-//! Gradients where it is easy to go wrong: x = 0, NaN and infinity, the relu's mask, 16-bit elements, empty tensors and
-//! slices of the wrong length.
+//! Gradients where it is easy to go wrong: x = 0, NaN and infinity, the relu's mask, empty tensors and slices of the wrong
+//! length.
 
 mod common;
 
@@ -7,9 +7,8 @@ use common::case::Settings;
 use common::derivative::{Derivative, Inputs, layer};
 use common::draw;
 use common::gradients::{Judge, Slabs};
-use common::measure::{place, same, scaled, widen};
+use common::measure::{place, scaled, widen};
 use common::rng::Rng;
-use half::{bf16, f16};
 use lrn_jit::{Activation, Backend, Boundary, Convention, Element, LocalResponseNorm, LrnConfig, ShapeError};
 
 const BACKENDS: [Backend; 2] = [Backend::Jit, Backend::Interpreter];
@@ -201,60 +200,6 @@ fn the_relu_masks() {
         }
     }
     assert!(nans > 100, "{nans}");
-}
-
-/// 16-bit tensors are widened, computed in f32, and rounded once. Their recipes may be some ulp of f32 coarser, so that now
-/// and then a value beside the middle of two neighbours goes to the other.
-fn rounded_once<E: Element + Copy>(
-    seed: u64,
-    places: (i32, i32),
-    narrow: impl Fn(f32) -> E + Copy,
-    widen: impl Fn(E) -> f32 + Copy,
-) {
-    let rng = &mut Rng::new(seed);
-    let (mut differing, mut all) = (0, 0);
-    for _ in 0..60 {
-        let settings = draw::tame(rng);
-        let (outer, channels, inner) = (rng.between(1, 3), rng.between(1, 50), draw::inner(rng).min(64));
-        let shape = [outer, channels, inner];
-        let narrowed = inputs(rng, outer * channels * inner).map(narrow);
-        let relu = rng.one_in(3);
-        for backend in BACKENDS {
-            let config = settings.config().backend(backend);
-            let config = if relu { config.input_activation(Activation::Relu) } else { config };
-            for derivative in Derivative::ALL {
-                let got = derivative.run(&layer::<E>(&config), &narrowed, &shape);
-                let wide = derivative.run(&layer::<f32>(&config), &narrowed.map(widen), &shape);
-                for (i, (&got, &wide)) in got.iter().zip(&wide).enumerate() {
-                    let (got, expected) = (widen(got), widen(narrow(wide)));
-                    all += 1;
-                    if same(got, expected) {
-                        continue;
-                    }
-                    differing += 1;
-                    let exponent = f64::from(expected).abs().log2().floor().max(places.1.into());
-                    let ulp = (exponent - f64::from(places.0)).exp2();
-                    let near = (f64::from(got) - f64::from(expected)).abs() <= ulp;
-                    assert!(
-                        near,
-                        "{backend}, {derivative:?} at {i}: {got:e}, not {expected:e}; {settings:?}, {shape:?}"
-                    );
-                }
-            }
-        }
-    }
-    println!("{}: {differing} of {all} are the other neighbour", E::NAME);
-    assert!(differing < all / 100);
-}
-
-#[test]
-fn f16_is_f32_rounded_once() {
-    rounded_once(25, (10, -14), f16::from_f32, f16::to_f32);
-}
-
-#[test]
-fn bf16_is_f32_rounded_once() {
-    rounded_once(26, (7, -126), bf16::from_f32, bf16::to_f32);
 }
 
 #[test]
