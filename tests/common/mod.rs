@@ -3,8 +3,11 @@
 
 pub mod case;
 pub mod coverage;
+pub mod derivative;
+pub mod differences;
 pub mod draw;
 pub mod golden;
+pub mod gradients;
 pub mod measure;
 pub mod place;
 pub mod rng;
