@@ -1,15 +1,24 @@
 //! [`Element`]: the types a tensor can hold, and the lane type each computes in: an element is widened to its lane when it is read
 //! and rounded once when it is written.
+#![allow(private_interfaces, reason = "nobody else calls what is sealed")]
 
 use half::{bf16, f16};
 
+use std::sync::Arc;
+
 use crate::arithmetic::half::{narrow, widen};
+use crate::config::Parameters;
 use crate::interpreter::ArrayLanes;
 use crate::lane::Lane;
+use crate::layer::{self, Backend, Engine};
 use crate::number::Number;
+use crate::plan::Plan;
+use crate::task::Task;
+use crate::tensor::Part;
+use crate::tile::TileEngine;
 
 pub(crate) mod sealed {
-    use super::Lane;
+    use super::{Arc, Backend, Engine, Lane, Parameters, Part, Plan, Task, TileEngine};
 
     pub trait Sealed: Copy {
         /// What it is computed in.
@@ -20,7 +29,35 @@ pub(crate) mod sealed {
 
         /// The element nearest to a lane's value.
         fn from_lane(lane: Self::Lane) -> Self;
+
+        /// [`layer::compute`](super::layer::compute) for this type: compiled with this crate, once, and not again with every
+        /// crate that has a layer.
+        fn compute(engine: &Engine<Self::Lane>, task: Task, part: &mut Part<'_, Self>);
+
+        /// [`layer::tile_engine`](super::layer::tile_engine), likewise.
+        fn tile_engine(
+            backend: Backend,
+            parameters: &Parameters,
+            plan: &Arc<Plan>,
+        ) -> Box<dyn TileEngine<Self::Lane>>;
     }
+}
+
+/// The methods that are the same for all types.
+macro_rules! compiled_here {
+    () => {
+        fn compute(engine: &Engine<Self::Lane>, task: Task, part: &mut Part<'_, Self>) {
+            layer::compute(engine, task, part);
+        }
+
+        fn tile_engine(
+            backend: Backend,
+            parameters: &Parameters,
+            plan: &Arc<Plan>,
+        ) -> Box<dyn TileEngine<Self::Lane>> {
+            layer::tile_engine(backend, parameters, plan)
+        }
+    };
 }
 
 /// An element type of a tensor: f32, f64, [`half::f16`] or [`half::bf16`]. Sealed: the code generator has to know it.
@@ -45,6 +82,8 @@ macro_rules! lanes {
             fn from_lane(lane: $element) -> $element {
                 lane
             }
+
+            compiled_here!();
         }
 
         impl Element for $element {
@@ -70,6 +109,8 @@ macro_rules! halves {
                 let [bits] = narrow(&mut ArrayLanes::<f32, 1>::default(), Number::$number, [lane], false);
                 Self::from_bits(bits as u16)
             }
+
+            compiled_here!();
         }
 
         impl Element for $element {

@@ -15,6 +15,7 @@ use crate::generic::Generic;
 use crate::interpreter::Interpreter;
 use crate::jit::host::{self, Vectors};
 use crate::jit::{self, JitEngine, Key};
+use crate::lane::Lane;
 use crate::plan::Plan;
 use crate::reference::Reference;
 use crate::task::Task;
@@ -83,9 +84,33 @@ struct Shared<T> {
     report: BackendReport,
 }
 
-enum Engine<T> {
+/// What runs.
+pub(crate) enum Engine<T> {
     Jit(Arc<JitEngine>),
     Tiles(Box<dyn TileEngine<T>>),
+}
+
+/// Computes one part of a tensor.
+pub(crate) fn compute<E: Element>(engine: &Engine<E::Lane>, task: Task, part: &mut Part<'_, E>) {
+    match engine {
+        Engine::Jit(engine) => engine.run(task, part),
+        Engine::Tiles(engine) => tile::run(&**engine, task, part),
+    }
+}
+
+/// The engine of a backend in ordinary Rust: of the interpreter where it is none of the others.
+pub(crate) fn tile_engine<T: Lane>(
+    backend: Backend,
+    parameters: &Parameters,
+    plan: &Arc<Plan>,
+) -> Box<dyn TileEngine<T>> {
+    match backend {
+        Backend::Generic | Backend::GenericPowf => {
+            Box::new(Generic::new(parameters, Arc::clone(plan), backend == Backend::Generic))
+        }
+        Backend::Reference => Box::new(Reference::new(parameters.clone())),
+        Backend::Jit | Backend::Interpreter => Box::new(Interpreter::new(Arc::clone(plan))),
+    }
 }
 
 impl LocalResponseNorm {
@@ -109,27 +134,23 @@ impl<E: Element> LocalResponseNorm<E> {
         let plan = live.as_ref().map_or_else(|| Arc::new(Plan::new(&parameters, E::NUMBER)), |engine| Arc::clone(engine.plan()));
         let asked = |backend| BackendReport { backend, reason: "asked for".into() };
         let compile = || JitEngine::shared(key, &plan);
-        let interpret = || Engine::Tiles(Box::new(Interpreter::new(Arc::clone(&plan))));
+        let tiles = |backend| Engine::Tiles(E::tile_engine(backend, &parameters, &plan));
         let (engine, report) = match parameters.backend {
             Some(Backend::Jit) => {
                 let engine = compile()?;
                 let reason = format!("asked for; {}", engine.describe());
                 (Engine::Jit(engine), BackendReport { backend: Backend::Jit, reason })
             }
-            Some(Backend::Interpreter) => (interpret(), asked(Backend::Interpreter)),
-            Some(backend @ (Backend::Generic | Backend::GenericPowf)) => {
-                let generic = Generic::new(&parameters, Arc::clone(&plan), backend == Backend::Generic);
-                (Engine::Tiles(Box::new(generic)), asked(backend))
-            }
-            Some(Backend::Reference) => {
-                (Engine::Tiles(Box::new(Reference::new(parameters.clone()))), asked(Backend::Reference))
-            }
+            Some(backend) => (tiles(backend), asked(backend)),
             None => match compile() {
                 Ok(engine) => {
                     let reason = engine.describe();
                     (Engine::Jit(engine), BackendReport { backend: Backend::Jit, reason })
                 }
-                Err(error) => (interpret(), BackendReport { backend: Backend::Interpreter, reason: error.to_string() }),
+                Err(error) => {
+                    let backend = Backend::Interpreter;
+                    (tiles(backend), BackendReport { backend, reason: error.to_string() })
+                }
             },
         };
         let shared = Arc::new(Shared { parameters, plan, vectors, engine, report });
@@ -221,10 +242,7 @@ impl<E: Element> LocalResponseNorm<E> {
 
     /// Computes one part of a tensor.
     pub(crate) fn compute(&self, task: Task, part: &mut Part<'_, E>) {
-        match &self.shared.engine {
-            Engine::Jit(engine) => engine.run(task, part),
-            Engine::Tiles(engine) => tile::run(&**engine, task, part),
-        }
+        E::compute(&self.shared.engine, task, part);
     }
 
     /// Normalizes `x` of `shape` into a new vector.

@@ -205,7 +205,7 @@ fn running_sums_are_rejected() {
     assert!(within(&running(&golden), &golden.y64, LIMIT).is_ok());
     // One NaN ruins all that follow.
     let shape = [1, 40];
-    let mut x = Data::Plain.draw(40, 1);
+    let mut x: Vec<f32> = Data::Plain.draw(40, 1);
     x[10] = f32::NAN;
     let settings = Settings::torch(5, 1.0, 0.75, 1.0);
     let y = Kernel { running: true, ..Kernel::torch(&settings) }.run(&x, &shape, 1);

@@ -4,11 +4,12 @@
 mod common;
 
 use common::case::Settings;
+use common::compare::BACKENDS;
 use common::measure::{assert_same, ulp, widen, within};
+use common::real::Real;
 use common::rng::{Data, Rng};
+use half::{bf16, f16};
 use lrn_jit::Backend;
-
-const BACKENDS: [Backend; 2] = [Backend::Jit, Backend::Interpreter];
 
 /// One beta at least of every recipe.
 const BETAS: [f64; 27] = [
@@ -27,12 +28,12 @@ fn is_integer(beta: f64) -> bool {
 }
 
 /// Runs [1, CHANNELS, INNER] on both backends, channels first, then permuted to channels last: all the same bits.
-fn run(settings: &Settings, x: &[f32]) -> Vec<f32> {
+fn run<E: Real>(settings: &Settings, x: &[E]) -> Vec<E> {
     let expected = settings.layer(Backend::Interpreter, 1).forward(x, &SHAPE).unwrap();
     // Kept, so that the layer with channels last shares its code.
     let jit = settings.layer(Backend::Jit, 1);
     assert_same(&jit.forward(x, &SHAPE).unwrap(), &expected, &format!("{settings:?}"));
-    let permuted = |x: &[f32]| -> Vec<f32> { (0..x.len()).map(|i| x[i % CHANNELS * INNER + i / CHANNELS]).collect() };
+    let permuted = |x: &[E]| -> Vec<E> { (0..x.len()).map(|i| x[i % CHANNELS * INNER + i / CHANNELS]).collect() };
     for backend in BACKENDS {
         let y = settings.layer(backend, -1).forward(&permuted(x), &[INNER, CHANNELS]).unwrap();
         assert_same(&y, &permuted(&expected), &format!("{settings:?}, {backend}, channels last"));
@@ -46,21 +47,22 @@ fn reaches(size: usize, from: usize, to: usize) -> bool {
 }
 
 /// Plain data without zeros.
-fn plain(seed: u64) -> Vec<f32> {
-    let x = Data::Plain.draw(CHANNELS * INNER, seed);
-    x.into_iter().map(|x| if x == 0.0 { 1.0 } else { x }).collect()
+fn plain<E: Real>(seed: u64) -> Vec<E> {
+    let x: Vec<E> = Data::Plain.draw(CHANNELS * INNER, seed);
+    x.into_iter().map(|x| if x.value() == 0.0 { E::near(1.0) } else { x }).collect()
 }
 
 /// Puts `value` at channel 20, position 3, and checks the outputs it reaches; all others keep their bits.
-fn with_value(settings: &Settings, value: f32, judge: impl Fn(f32, f32) -> Result<(), String>) {
-    let mut x = plain(1);
+fn with_value<E: Real>(settings: &Settings, value: f64, judge: impl Fn(f64, f64) -> Result<(), String>) {
+    let mut x = plain::<E>(1);
     let undisturbed = run(settings, &x);
-    x[20 * INNER + 3] = value;
+    x[20 * INNER + 3] = E::near(value);
     let y = run(settings, &x);
     for (i, (&y, &before)) in y.iter().zip(&undisturbed).enumerate() {
         let (channel, position) = (i / INNER, i % INNER);
         if position == 3 && reaches(settings.size, 20, channel) {
-            judge(x[i], y).unwrap_or_else(|error| panic!("{settings:?}, channel {channel}: {error}"));
+            let judged = judge(x[i].value(), y.value());
+            judged.unwrap_or_else(|error| panic!("{} {settings:?}, channel {channel}: {error}", E::NAME));
         } else {
             assert_same(
                 &[y],
@@ -82,43 +84,126 @@ fn each(mut judge: impl FnMut(Settings)) {
     }
 }
 
+/// A test of every number.
+macro_rules! of_all_numbers {
+    ($test:ident) => {{
+        $test::<f32>();
+        $test::<f64>();
+        $test::<f16>();
+        $test::<bf16>();
+    }};
+}
+
+/// ∞ and a square that overflows as one: x over it is a zero of x's sign; a negative beta turns it over.
+fn over_infinity(settings: &Settings, x: f64) -> f64 {
+    if settings.beta > 0.0 { 0f64.copysign(x) } else { f64::INFINITY.copysign(x) }
+}
+
+fn an_infinite_base<E: Real>() {
+    each(|settings| {
+        for infinity in [f64::INFINITY, f64::NEG_INFINITY] {
+            with_value::<E>(&settings, infinity, |x, y| {
+                if settings.beta > 0.0 && x.is_infinite() {
+                    return y.is_nan().then_some(()).ok_or(format!("{y:e} for {x:e}, not NaN"));
+                }
+                let expected = over_infinity(&settings, x);
+                (y.to_bits() == expected.to_bits()).then_some(()).ok_or(format!("{y:e} for {x:e}, not {expected:e}"))
+            });
+        }
+    });
+}
+
 #[test]
 fn an_infinite_base_gives_zero_and_infinity_over_it_nan() {
+    of_all_numbers!(an_infinite_base);
+}
+
+fn nan<E: Real>() {
     each(|settings| {
-        for infinity in [f32::INFINITY, f32::NEG_INFINITY] {
-            with_value(&settings, infinity, |x, y| {
-                // x/∞ is a zero of x's sign; a negative beta turns it over.
-                let expected = match (settings.beta > 0.0, x.is_infinite()) {
-                    (true, true) => f32::NAN,
-                    (true, false) => 0f32.copysign(x),
-                    (false, _) => f32::INFINITY.copysign(x),
-                };
-                let same = y.to_bits() == expected.to_bits() || y.is_nan() && expected.is_nan();
-                same.then_some(()).ok_or(format!("{y:e} for {x:e}, not {expected:e}"))
-            });
+        for nan in [f64::NAN, -f64::NAN] {
+            with_value::<E>(&settings, nan, |_, y| y.is_nan().then_some(()).ok_or(format!("{y:e}")));
         }
     });
 }
 
 #[test]
 fn nan_gives_nan() {
+    of_all_numbers!(nan);
+}
+
+fn overflowing_squares<E: Real>(values: [f64; 2]) {
     each(|settings| {
-        for nan in [f32::NAN, -f32::NAN] {
-            with_value(&settings, nan, |_, y| y.is_nan().then_some(()).ok_or(format!("{y:e}")));
+        for huge in values {
+            with_value::<E>(&settings, huge, |x, y| {
+                let expected = over_infinity(&settings, x);
+                (y == expected).then_some(()).ok_or(format!("{y:e} for {x:e}"))
+            });
         }
     });
 }
 
 #[test]
 fn squares_that_overflow_act_as_an_infinite_base() {
-    each(|settings| {
-        for huge in [2e19, -3e38] {
-            with_value(&settings, huge, |x, y| {
-                let expected = if settings.beta > 0.0 { 0.0f32 } else { f32::INFINITY };
-                (y == expected.copysign(x)).then_some(()).ok_or(format!("{y:e} for {x:e}"))
-            });
+    overflowing_squares::<f32>([2e19, -3e38]);
+    overflowing_squares::<bf16>([2e19, -3e38]);
+    overflowing_squares::<f64>([1.4e154, -1e308]);
+}
+
+/// Halves are squared and summed in f32.
+#[test]
+fn squares_of_f16_do_not_overflow() {
+    for size in SIZES {
+        let x = vec![f16::near(3000.0); CHANNELS * INNER];
+        let y = run(&Settings::torch(size, 1.0, 0.5, 1.0), &x);
+        // In the middle all taps are there: d = 1 + 3000².
+        let expected = f16::near(3000.0 / (1.0f64 + 9e6).sqrt());
+        assert_eq!(y[20 * INNER], expected, "size {size}");
+        assert!(y.iter().all(|y| y.value().is_finite() && y.value() >= expected.value()));
+        let largest = vec![f16::MAX; CHANNELS * INNER];
+        let y = run(&Settings::torch(size, 1.0, 0.5, 1.0), &largest);
+        assert_eq!(y[20 * INNER], f16::near(1.0), "size {size}");
+    }
+}
+
+/// Where d is 1: zeros keep their sign, and subnormals are not flushed.
+fn small_values<E: Real>() {
+    for beta in BETAS {
+        for size in SIZES {
+            let settings = Settings::torch(size, 1e-40, beta, 1.0);
+            let small = [0.0, -0.0].into_iter().chain(E::SPECIAL[2..9].iter().copied().filter(|x| x.abs() < 1e-5));
+            let small: Vec<E> = small.map(E::near).collect();
+            let x: Vec<E> = (0..CHANNELS * INNER).map(|i| small[i % small.len()]).collect();
+            let y = run(&settings, &x);
+            for (x, y) in x.iter().zip(&y) {
+                // A power that is some ulp beside 1 does not change what has fewer digits.
+                let exactly = x.value().abs() < E::SMALLEST || size_of::<E>() == 2;
+                let apart = x.bits().abs_diff(y.bits());
+                assert!(apart <= if exactly { 0 } else { 4 }, "{} {settings:?}: {y:e} for {x:e}", E::NAME);
+            }
         }
-    });
+    }
+}
+
+#[test]
+fn zeros_keep_their_sign_and_subnormals_are_kept() {
+    of_all_numbers!(small_values);
+}
+
+fn zeros_over_zero<E: Real>() {
+    for beta in BETAS {
+        for size in SIZES {
+            for zero in [0.0, -0.0] {
+                let y = run(&Settings::torch(size, 1.0, beta, 0.0), &vec![E::near(zero); CHANNELS * INNER]);
+                let right = |y: f64| if beta > 0.0 { y.is_nan() } else { y == 0.0 };
+                assert!(y.iter().all(|y| right(y.value())), "{} beta {beta}, size {size}: {:e}", E::NAME, y[0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn zeros_over_a_zero_base_are_nan() {
+    of_all_numbers!(zeros_over_zero);
 }
 
 #[test]
@@ -172,7 +257,7 @@ fn a_negative_base_gives_nan_unless_beta_is_an_integer() {
     for beta in BETAS {
         for size in SIZES {
             for settings in [Settings::torch(size, 1e-4, beta, -1.5), Settings::torch(size, -1e-4, beta, -0.75)] {
-                let mut x = plain(2);
+                let mut x = plain::<f32>(2);
                 x[5] = 0.0;
                 let y = run(&settings, &x);
                 if is_integer(beta) {

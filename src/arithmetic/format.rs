@@ -80,7 +80,8 @@ impl Format {
     }
 }
 
-const LOG: f64 = 2.885_390_081_777_927;
+/// 2/ln 2.
+const LOG: f64 = 2.885_390_081_777_926_8;
 
 /// 32 bits.
 pub(crate) static F32: Format = Format {

@@ -164,6 +164,7 @@ impl<L: Lanes> Guarded<L> {
             let negative = lanes.negative(bits);
             let negative = lanes.and(negative, keep);
             nan = lanes.or(nan, negative);
+            keep = lanes.xor(keep, negative);
         }
         // Of a NaN no more than the highest bit: what is rounded to a half must not become ∞.
         let quiet = lanes.bits(format.infinity() + (format.smallest_normal() >> 1));

@@ -32,8 +32,8 @@ const BEYOND_F16: f64 = 65536.0;
 const SMALLEST_F16: f64 = 1.0 / 16384.0;
 /// 13, as an exponent.
 const ALIGN: u64 = 13 << 23;
-/// What is left of two exponents when a rounded sum becomes an f16.
-const REST: u64 = ALIGN + (113 << 10);
+/// What is too much in the exponent when a rounded sum becomes an f16.
+const REST: u64 = 113 << 10;
 
 /// The value of the element in the upper half of each lane, whatever stands in the lower.
 #[inline(always)]
@@ -100,8 +100,7 @@ pub(crate) fn narrow<L: Lanes>(lanes: &mut L, number: Number, y: L::Float, upper
     let sum = lanes.add(y, aligned);
     let sum = lanes.to_bits(sum);
     let exponent = lanes.shr(power, 13);
-    let result = lanes.isub(sum, power);
-    let result = lanes.iadd(result, exponent);
+    let result = lanes.iadd(sum, exponent);
     let rest = lanes.bits(REST);
     let result = lanes.isub(result, rest);
     let result = lanes.or(result, nan);

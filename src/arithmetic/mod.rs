@@ -18,7 +18,11 @@
 
 #[cfg(test)]
 mod accuracy;
+#[cfg(test)]
+mod accuracy_f64;
 pub(crate) mod cumulative;
+#[cfg(test)]
+mod double_double;
 pub(crate) mod fit;
 mod fitted;
 pub(crate) mod format;

@@ -212,7 +212,7 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
             Operand::Constant(offset) => self.builder.ins().load(ty, MemFlagsData::trusted(), self.table, offset),
             Operand::Row(place) | Operand::Half(place, _) | Operand::Converted(place) => {
                 let address = self.row_address(place.rows, place.row, place.offset);
-                let value = self.read(operand, address);
+                let value = self.read(ty, operand, address);
                 if !place.positive {
                     return value;
                 }
@@ -223,11 +223,11 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
         }
     }
 
-    /// The vector of a row that stands at `address`.
-    fn read(&mut self, operand: Operand, address: Value) -> Value {
-        let ty = self.float_type();
+    /// The vector of a row that stands at `address`; of lanes, floats or their bits.
+    fn read(&mut self, ty: Type, operand: Operand, address: Value) -> Value {
         match operand {
             Operand::Converted(_) => {
+                let ty = self.float_type();
                 // Stands for the conversion of as many f16.
                 let halves = self.builder.ins().uload16x4(in_bounds(), address, 0);
                 self.cast(ty, halves)
@@ -241,7 +241,7 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
                     words = one.shl(words, 16);
                 }
                 let [value] = widen(&mut one, number, words);
-                one.get(ty, value)
+                one.load_operand(value)
             }
             _ => self.builder.ins().load(ty, in_bounds(), address, 0),
         }

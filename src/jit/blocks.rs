@@ -18,6 +18,7 @@ use super::{FEW, JitEngine, Size};
 use crate::codegen::Traffic;
 use crate::codegen::block::{Layout, block_channels, most_block_channels};
 use crate::config::Boundary;
+use crate::plan::Plan;
 use crate::task::Stage;
 
 /// Bytes of a plane that a second-level cache holds, in and out.
@@ -30,6 +31,13 @@ const SHORTEST_PAST: usize = 8 * LINE;
 const SETS: usize = 64;
 /// Lines of a set.
 const WAYS: usize = 8;
+
+/// The largest block of a stage of a derivative: with the sums of two terms, or of long windows, larger ones have frames of more
+/// than a page.
+pub(super) fn largest_of_stage(plan: &Plan, stage: Stage) -> Size {
+    let short = stage.terms().len() == 1 && block_channels(plan) <= 8;
+    if short { Size::Whole } else { Size::Few }
+}
 
 /// A kernel, and the channels that it computes.
 pub(super) struct Block<'a> {
@@ -86,7 +94,9 @@ impl JitEngine {
     /// The largest block that a plane is worth.
     fn largest_block<T>(&self, plane: &Plane<T>) -> Size {
         if plane.stage != Stage::Forward {
-            return if plane.channels < FEW { Size::One } else if plane.channels < 8 { Size::Few } else { Size::Whole };
+            let largest = largest_of_stage(&self.plan, plane.stage);
+            let fits = |size: &Size| size.channels(&self.plan) <= plane.channels;
+            return [largest, Size::Few].into_iter().find(fits).unwrap_or(Size::One);
         }
         let (whole, most) = (block_channels(&self.plan), most_block_channels(&self.plan));
         let near = plane.in_place || plane.channels.saturating_mul(plane.width).saturating_mul(size_of::<T>()) <= NEAR;

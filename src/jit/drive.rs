@@ -128,9 +128,9 @@ impl JitEngine {
     /// Computes a part of a tensor.
     pub(crate) fn run<E: Element>(&self, task: Task, part: &mut Part<'_, E>) {
         let geometry = part.geometry();
-        // The forward pass alone: a sum of squares is the same with a zero more, a sum of −0 is not.
-        if geometry.channels == 2
-            && task == Task::Forward
+        // Of derivatives the zeros beyond the edges count: −0 + 0 is 0.
+        if task == Task::Forward
+            && geometry.channels == 2
             && let Some(engine) = self.of_two_channels()
         {
             return engine.run(task, part);

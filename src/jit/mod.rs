@@ -18,8 +18,12 @@ pub(crate) mod kernel;
 pub(crate) mod lift;
 mod lift_table;
 #[cfg(test)]
+mod lift_bits;
+#[cfg(test)]
 mod lift_tests;
 mod long_windows;
+#[cfg(test)]
+mod plan_space;
 mod propagate;
 #[cfg(target_arch = "x86_64")]
 mod short_slabs;
@@ -201,12 +205,7 @@ impl JitEngine {
     /// one that `build()` compiled.
     fn block(&self, stage: Stage, size: Size, traffic: Traffic) -> Option<(&CompiledKernel, usize)> {
         let whole = block_channels(&self.plan);
-        let channels = match size {
-            Size::Most => most_block_channels(&self.plan),
-            Size::Whole => whole,
-            Size::Few => FEW.min(whole),
-            Size::One => 1,
-        };
+        let channels = size.channels(&self.plan);
         let forward = stage == Stage::Forward;
         if forward && channels == whole && traffic == Traffic::Cached {
             return Some((&self.main, whole));
@@ -232,6 +231,18 @@ enum Size {
     Whole,
     /// As many as pay where a cache near the core holds the planes.
     Most,
+}
+
+impl Size {
+    /// The channels of a block of a plan.
+    fn channels(self, plan: &Plan) -> usize {
+        match self {
+            Self::Most => most_block_channels(plan),
+            Self::Whole => block_channels(plan),
+            Self::Few => FEW.min(block_channels(plan)),
+            Self::One => 1,
+        }
+    }
 }
 
 /// Channels of a [`Size::Few`] block.
@@ -285,66 +296,7 @@ pub(crate) fn assembly(plan: &Plan, vectors: Vectors) -> Result<String, CompileE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LrnConfig, Window};
-
-    /// Plans of every kind.
-    pub(super) fn plans() -> Vec<Plan> {
-        let betas = [
-            0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.5, 0.6, 0.99, 1.3, 2.7, -0.5, -0.6, -1.0, -1.3, -7.0,
-        ];
-        let windows = [(0, 0), (1, 0), (2, 2), (7, 8), (8, 7), (0, 15), (16, 16)];
-        let mut plans = vec![];
-        for beta in betas {
-            for (before, after) in windows {
-                for (k, alpha) in [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0)] {
-                    for boundary in [Boundary::Zero, Boundary::Wrap] {
-                        let window = Window { before, after, divisor: 1.0 };
-                        let config = LrnConfig::window(window).beta(beta).k(k).alpha(alpha).boundary(boundary);
-                        plans.push(Plan::new(&config.resolve().unwrap(), Number::F32));
-                    }
-                }
-            }
-        }
-        plans
-    }
-
-    /// Every kernel of plans of every kind compiles for both architectures, without a call and without a relocation.
-    #[test]
-    fn every_plan_compiles_for_x86_64_and_aarch64() {
-        for triple in ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"] {
-            let isa = host::isa_for(triple.parse().unwrap()).unwrap();
-            for plan in plans() {
-                for kernel in all_kernels(&plan) {
-                    let listing = kernel::listing(&plan, kernel, Vectors::Narrow, &*isa).unwrap();
-                    let calls = listing.lines().any(|line| {
-                        let name = line.split_whitespace().next().unwrap_or_default();
-                        name.starts_with("call") || ["bl", "blr"].contains(&name)
-                    });
-                    assert!(!calls, "{triple} {kernel:?}\n{plan}\n{listing}");
-                    let noted = codegen::generate_noted(&plan, kernel, Vectors::Narrow.lanes(), ANY_HOST);
-                    let parts = |text: &str| text.matches("; — ").count();
-                    let expected = parts(&listing::clif(&plan, kernel, &noted));
-                    assert_eq!(parts(&listing), expected, "{triple} {kernel:?}\n{plan}\n{listing}");
-                }
-            }
-        }
-    }
-
-    pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
-        let mut all: Vec<Kernel> = kernels(plan).map(|(_, kernel)| kernel).collect();
-        if plan.is_cumulative() {
-            all.push(Kernel::Combine { one: true });
-        } else {
-            let traffic = [Traffic::Cached, Traffic::Beyond, Traffic::Past];
-            let stage = Stage::Forward;
-            all.extend(
-                [1, FEW, most_block_channels(plan)]
-                    .map(|channels| Kernel::Block { channels, traffic: traffic[0], stage, convert: false }),
-            );
-            all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic, stage, convert: false }));
-        }
-        all
-    }
+    use crate::LrnConfig;
 
     #[test]
     fn live_code_is_shared_and_dead_code_is_not_kept() {

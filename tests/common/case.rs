@@ -1,10 +1,12 @@
-//! [`Case`]: a configuration, a shape and the seed of its data; [`check`] runs it through the JIT and the interpreter.
+//! [`Case`]: a configuration, a shape and the seed of its data.
 
 use std::fmt;
 
-use lrn_jit::{Backend, Boundary, BuildError, CompileError, Convention, LocalResponseNorm, LrnConfig, Width};
+use lrn_jit::{
+    Activation, Backend, Boundary, BuildError, CompileError, Convention, LocalResponseNorm, LrnConfig, Width,
+};
 
-use super::measure::difference;
+use super::real::Real;
 use super::rng::Data;
 
 /// What a layer is built from, but for the channel axis.
@@ -16,30 +18,39 @@ pub struct Settings {
     pub beta: f64,
     pub k: f64,
     pub boundary: Boundary,
+    pub input: Activation,
 }
 
 impl Settings {
     /// Torch's convention and zeros beyond the edges.
     pub fn torch(size: usize, alpha: f64, beta: f64, k: f64) -> Self {
-        Self { convention: Convention::Torch, size, alpha, beta, k, boundary: Boundary::Zero }
+        let (boundary, input) = (Boundary::Zero, Activation::Identity);
+        Self { convention: Convention::Torch, size, alpha, beta, k, boundary, input }
     }
 
     pub fn config(&self) -> LrnConfig {
-        let &Self { convention, size, alpha, beta, k, boundary } = self;
-        LrnConfig::new(size).convention(convention).alpha(alpha).beta(beta).k(k).boundary(boundary)
+        let &Self { convention, size, alpha, beta, k, boundary, input } = self;
+        let config = LrnConfig::new(size).convention(convention).alpha(alpha).beta(beta).k(k);
+        config.boundary(boundary).input_activation(input)
     }
 
     /// Compiled layers of every width that the host has.
-    pub fn compiled(&self, axis: isize) -> Vec<LocalResponseNorm> {
-        let layer = |width| self.config().channel_axis(axis).backend(Backend::Jit).width(width).build();
-        let built = [Width::W128, Width::W256, Width::W512].map(layer);
+    pub fn compiled<E: Real>(&self, axis: isize) -> Vec<(Width, LocalResponseNorm<E>)> {
+        let config = self.config().channel_axis(axis).backend(Backend::Jit);
         let missing = |error: &BuildError| matches!(error, BuildError::Compile(CompileError::UnsupportedWidth { .. }));
-        built.into_iter().filter(|built| !built.as_ref().is_err_and(missing)).map(|built| built.unwrap()).collect()
+        let mut layers = vec![];
+        for width in [Width::W128, Width::W256, Width::W512] {
+            match config.clone().width(width).build_for() {
+                Ok(layer) => layers.push((width, layer)),
+                Err(error) => assert!(missing(&error), "{self:?}: {error}"),
+            }
+        }
+        layers
     }
 
     /// The layer on a backend.
-    pub fn layer(&self, backend: Backend, axis: isize) -> LocalResponseNorm {
-        let built = self.config().channel_axis(axis).backend(backend).build();
+    pub fn layer<E: Real>(&self, backend: Backend, axis: isize) -> LocalResponseNorm<E> {
+        let built = self.config().channel_axis(axis).backend(backend).build_for();
         built.unwrap_or_else(|error| panic!("{self:?}: {error}"))
     }
 }
@@ -56,10 +67,11 @@ pub struct Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { settings: Settings { convention, size, alpha, beta, k, boundary }, shape, axis, data, seed } = self;
+        let Self { settings, shape, axis, data, seed } = self;
+        let Settings { convention, size, alpha, beta, k, boundary, input } = settings;
         let settings = format!(
             "Settings {{ convention: Convention::{convention:?}, size: {size}, alpha: {alpha:?}, beta: {beta:?}, k: {k:?}, \
-             boundary: Boundary::{boundary:?} }}"
+             boundary: Boundary::{boundary:?}, input: Activation::{input:?} }}"
         );
         write!(
             f,
@@ -76,41 +88,13 @@ impl fmt::Debug for Case {
 
 impl Case {
     /// The tensor.
-    pub fn x(&self) -> Vec<f32> {
+    pub fn x<E: Real>(&self) -> Vec<E> {
         self.data.draw(self.shape.iter().product(), self.seed)
     }
 
-    pub fn layer(&self, backend: Backend) -> LocalResponseNorm {
-        self.settings.layer(backend, self.axis)
+    /// Tensors of other values: what else a task reads.
+    pub fn inputs<E: Real>(&self, count: usize) -> Vec<Vec<E>> {
+        let length = self.shape.iter().product();
+        (0..count as u64).map(|input| self.data.draw(length, self.seed.wrapping_add(input))).collect()
     }
-}
-
-/// The JIT and the interpreter give the same bits; else a line that reproduces the difference.
-pub fn check(case: &Case) -> Result<(), String> {
-    compare(case).map(|_| ())
-}
-
-/// As [`check`], and gives the output.
-pub fn compare(case: &Case) -> Result<Vec<f32>, String> {
-    let x = case.x();
-    let run = |layer: &LocalResponseNorm| {
-        let y = layer.forward(&x, &case.shape);
-        y.map_err(|error| format!("{}: {error}\ncheck(&{case})", layer.backend()))
-    };
-    let interpreter = run(&case.layer(Backend::Interpreter))?;
-    for layer in case.settings.compiled(case.axis) {
-        let jit = run(&layer)?;
-        let Some(at) = difference(&jit, &interpreter) else { continue };
-        return Err(format!(
-            "at {at} of {}, x = {:e}: {} gives {:e} ({:#010x}), interpreter {:e} ({:#010x})\ncheck(&{case})",
-            x.len(),
-            x[at],
-            layer.backend(),
-            jit[at],
-            jit[at].to_bits(),
-            interpreter[at],
-            interpreter[at].to_bits()
-        ));
-    }
-    Ok(interpreter)
 }

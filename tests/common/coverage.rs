@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use lrn_jit::Boundary;
 use lrn_jit::plan::{FittedRange, Formula, Fraction, Guard, Plan, Power, Staging, Summation};
-use lrn_jit::{Boundary, LocalResponseNorm};
 
 use super::rng::Rng;
 
@@ -93,9 +93,9 @@ impl Place {
     }
 }
 
-/// What code a layer runs, by name: formula, fraction with its variants, guard, summation.
-pub fn recipe(layer: &LocalResponseNorm) -> String {
-    match &layer.plan().formula {
+/// What a plan's code computes, by name: formula, fraction with its variants, guard, summation.
+pub fn recipe(plan: &Plan) -> String {
+    match &plan.formula {
         Formula::Copy => "copy".into(),
         Formula::Scale { factors } => format!("scale by {}", factors.len()),
         Formula::Normalize { summation, power, .. } => {
@@ -130,7 +130,10 @@ fn fraction(power: &Power) -> String {
             let squared = if squared { " squared" } else { "" };
             format!("{}fitted{squared}{} ({how})", sign(fitted.beta > 0.0), if odd { " odd" } else { "" })
         }
-        Fraction::Wide(wide) => format!("{}wide{}", sign(wide.beta_high > 0.0), if wide.odd { " odd" } else { "" }),
+        Fraction::Wide(wide) => {
+            let (precise, odd) = (if wide.precise { " precise" } else { "" }, if wide.odd { " odd" } else { "" });
+            format!("{}wide{precise}{odd}", sign(wide.beta_high > 0.0))
+        }
     };
     if power.whole == 0 || power.fraction == Fraction::None { variant } else { variant + " after steps" }
 }
@@ -157,6 +160,17 @@ pub fn all_recipes() -> Vec<String> {
     }
     powers.extend(["+wide, |d|", "−wide, |d|", "+wide odd, |d|", "−wide odd, |d|"].map(String::from));
     recipes.extend(powers.iter().flat_map(|power| ["unrolled", "block sums"].map(|sum| format!("{power}, {sum}"))));
+    recipes
+}
+
+/// Every recipe there is of f64: nothing is fitted, and a wide recipe may be a precise one.
+pub fn all_recipes_of_f64() -> Vec<String> {
+    let mut recipes = all_recipes();
+    recipes.retain(|recipe| !recipe.contains("fitted"));
+    let precise =
+        recipes.iter().filter(|recipe| recipe.contains("wide")).map(|recipe| recipe.replace("wide", "wide precise"));
+    let precise: Vec<_> = precise.collect();
+    recipes.extend(precise);
     recipes
 }
 

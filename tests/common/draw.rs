@@ -1,6 +1,8 @@
 //! How settings and shapes are drawn: by class, so that rare ones come as often as common ones.
 
-use lrn_jit::{Boundary, Convention, Window};
+use std::collections::HashSet;
+
+use lrn_jit::{Activation, Boundary, Convention, Window};
 
 use super::case::Settings;
 use super::rng::Rng;
@@ -47,7 +49,7 @@ pub fn settings(rng: &mut Rng, class: Class) -> Settings {
             k = k.max(9e-16);
         }
     }
-    Settings { convention, size, alpha, beta, k, boundary }
+    Settings { convention, size, alpha, beta, k, boundary, input: Activation::Identity }
 }
 
 /// Settings with which the window does not matter.
@@ -55,7 +57,34 @@ pub fn without_window(rng: &mut Rng, beta: f64, boundary: Boundary) -> Settings 
     let size = rng.between(1, 40);
     let (convention, size) = convention(rng, size, false);
     let k = rng.pick(&[0.0, 1.0, 2.0, 1e-6, 1e-40, -1.0, 14.2, 1e38, 1e-25]);
-    Settings { convention, size, alpha: rng.pick(&[0.0, 0.0, 1e-60]), beta, k: k * (0.5 + rng.unit()), boundary }
+    let (alpha, k) = (rng.pick(&[0.0, 0.0, 1e-60]), k * (0.5 + rng.unit()));
+    Settings { convention, size, alpha, beta, k, boundary, input: Activation::Identity }
+}
+
+/// Every class of settings, `per_class` times over, in distinct draws; and as many again as `free` of betas that are nobody's
+/// favourites.
+pub fn every_class(rng: &mut Rng, per_class: usize, free: usize) -> Vec<Settings> {
+    let mut drawn = vec![];
+    for beta in BETAS {
+        for boundary in [Boundary::Zero, Boundary::Wrap] {
+            for long in [false, true] {
+                for at_least_k in [false, true] {
+                    let class = Class { beta, at_least_k, long, boundary };
+                    drawn.extend((0..per_class).map(|_| settings(rng, class)));
+                }
+            }
+            drawn.extend((0..per_class.div_ceil(2)).map(|_| without_window(rng, beta, boundary)));
+        }
+    }
+    for _ in 0..free {
+        let beta = 9.0 * rng.unit() - 4.5;
+        let (at_least_k, long) = (rng.one_in(2), rng.one_in(2));
+        let boundary = rng.pick(&[Boundary::Zero, Boundary::Wrap]);
+        drawn.push(settings(rng, Class { beta, at_least_k, long, boundary }));
+    }
+    let mut seen = HashSet::new();
+    drawn.retain(|settings| seen.insert(format!("{settings:?}")));
+    drawn
 }
 
 /// Betas of every kind, of which no power of a tame base leaves the range of a float.
@@ -71,7 +100,8 @@ pub fn tame(rng: &mut Rng) -> Settings {
     let scale = if convention == Convention::TensorFlow { size as f64 } else { 1.0 };
     let alpha = if rng.one_in(20) { 0.0 } else { rng.pick(&[0.5, 1.0, 4.0]) / scale };
     let boundary = rng.pick(&[Boundary::Zero, Boundary::Zero, Boundary::Wrap]);
-    Settings { convention, size, alpha, beta: rng.pick(&TAME_BETAS), k: 0.5 + 1.5 * rng.unit(), boundary }
+    let input = Activation::Identity;
+    Settings { convention, size, alpha, beta: rng.pick(&TAME_BETAS), k: 0.5 + 1.5 * rng.unit(), boundary, input }
 }
 
 fn convention(rng: &mut Rng, size: usize, plain: bool) -> (Convention, usize) {
@@ -87,6 +117,25 @@ fn convention(rng: &mut Rng, size: usize, plain: bool) -> (Convention, usize) {
             any => (any, size),
         },
     }
+}
+
+/// One of everything: every beta, short and long windows, both boundaries.
+pub fn some_settings(seed: u64) -> Vec<Settings> {
+    let rng = &mut Rng::new(seed);
+    let class = |(i, beta)| {
+        let boundary = if i % 3 == 0 { Boundary::Wrap } else { Boundary::Zero };
+        settings(rng, Class { beta, at_least_k: i % 2 == 0, long: i % 5 == 1, boundary })
+    };
+    BETAS.into_iter().enumerate().map(class).collect()
+}
+
+/// Every seventh of them and one without a window, every second with an activation.
+pub fn few_settings(seed: u64) -> Vec<Settings> {
+    let first = seed as usize % 7;
+    let mut few: Vec<_> = some_settings(seed).into_iter().skip(first).step_by(7).collect();
+    few.push(without_window(&mut Rng::new(seed), 0.75, Boundary::Zero));
+    few.iter_mut().step_by(2).for_each(|settings| settings.input = Activation::Relu);
+    few
 }
 
 /// A shape and a channel axis that are `outer` slabs of `channels` rows of `inner`, of any rank from 2 to 6.

@@ -69,7 +69,7 @@ struct Column {
 
 impl Judge {
     pub fn new(settings: &Settings, relu: bool) -> Self {
-        let &Settings { convention, size, alpha, beta, k, boundary } = settings;
+        let &Settings { convention, size, alpha, beta, k, boundary, .. } = settings;
         Self { window: window(convention, size), alpha, beta, k, boundary, relu, magnitudes: false }
     }
 

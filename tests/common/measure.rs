@@ -1,5 +1,7 @@
 //! The ruler: how far a result is from the exact one. `tests/guards.rs` shows that it can say no.
 
+use super::real::Real;
+
 /// The distance of `got` from `exact` in units of the last place of the f32 nearest to `exact`. NaN and infinity must be met
 /// by themselves, else the distance is infinite; what is too large for an f32 counts as infinity, and vice versa.
 pub fn ulp(got: f32, exact: f64) -> f64 {
@@ -124,21 +126,22 @@ pub fn scaled<T: Places>(got: &[f64], exact: &[f64], scale: &[f64]) -> Scaled {
 }
 
 /// The same bits; any NaN is any NaN.
-pub fn same(a: f32, b: f32) -> bool {
-    a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+pub fn same<E: Real>(a: E, b: E) -> bool {
+    a.bits() == b.bits() || a.value().is_nan() && b.value().is_nan()
 }
 
 /// The first place where two tensors differ in bits.
-pub fn difference(a: &[f32], b: &[f32]) -> Option<usize> {
+pub fn difference<E: Real>(a: &[E], b: &[E]) -> Option<usize> {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).position(|(&a, &b)| !same(a, b))
 }
 
 /// Panics, saying where and of what, if two tensors differ in bits.
 #[track_caller]
-pub fn assert_same(a: &[f32], b: &[f32], what: &dyn std::fmt::Display) {
+pub fn assert_same<E: Real>(a: &[E], b: &[E], what: &dyn std::fmt::Display) {
     if let Some(at) = difference(a, b) {
-        panic!("{what}: at {at} of {}: {:e} and {:e}", a.len(), a[at], b[at]);
+        let (a, b) = (a[at], b[at]);
+        panic!("{} {what}: at {at}: {a:e} and {b:e} ({:#x} and {:#x})", E::NAME, a.bits(), b.bits());
     }
 }
 

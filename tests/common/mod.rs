@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 pub mod case;
+pub mod compare;
 pub mod coverage;
 pub mod derivative;
 pub mod differences;
@@ -10,6 +11,10 @@ pub mod golden;
 pub mod gradients;
 pub mod measure;
 pub mod place;
+pub mod pool;
+pub mod real;
 pub mod rng;
+pub mod shrink;
 #[cfg(feature = "cli")]
 pub mod tool;
+pub mod ways;

@@ -1,5 +1,7 @@
 //! A seeded generator (splitmix64) and the data that tests draw from it.
 
+use super::real::{Real, TAME};
+
 /// Draws that depend on the seed alone.
 #[derive(Debug, Clone)]
 pub struct Rng(u64);
@@ -53,55 +55,38 @@ impl Rng {
 pub enum Data {
     /// Values around 1.
     Plain,
-    /// Eight decades, zeros of both signs and subnormals: nothing that overflows a sum of squares.
+    /// Many decades, zeros of both signs and subnormals: nothing that overflows a sum of squares.
     Finite,
-    /// The same with one value in fifty out of [`SPECIAL`].
+    /// The same with one value in fifty out of [`Real::SPECIAL`].
     Rare,
-    /// Every second value out of [`SPECIAL`].
+    /// Every second value out of [`Real::SPECIAL`].
     Wild,
 }
-
-/// Values that kernels get wrong.
-pub const SPECIAL: [f32; 18] = [
-    0.0,
-    -0.0,
-    1e-40,
-    -3e-42,
-    1e-45,
-    f32::MIN_POSITIVE,
-    -1e-38,
-    1e-20,
-    -1e-30,
-    1e19,
-    -1.9e19,
-    2e19,
-    3e38,
-    -3e38,
-    f32::MAX,
-    f32::INFINITY,
-    f32::NEG_INFINITY,
-    f32::NAN,
-];
-/// As many of them leave a sum of squares finite.
-const TAME: usize = 9;
 
 impl Data {
     pub const ALL: [Self; 4] = [Self::Plain, Self::Finite, Self::Rare, Self::Wild];
 
     /// `length` elements of this kind.
-    pub fn draw(self, length: usize, seed: u64) -> Vec<f32> {
+    pub fn draw<E: Real>(self, length: usize, seed: u64) -> Vec<E> {
         let rng = &mut Rng::new(seed);
-        let scale = 10f32.powi(rng.between(0, 3) as i32 - 1);
+        let scale = 10f64.powi(rng.between(0, 3) as i32 - 1);
+        // All bits of the mantissa.
+        let bell = |rng: &mut Rng| match size_of::<E>() {
+            8 => f64::from(rng.bell()) + rng.unit() / f64::from(1 << 24),
+            _ => rng.bell().into(),
+        };
+        let spread = |rng: &mut Rng| bell(rng) * 10f64.powi(rng.between(0, E::DECADES) as i32 - E::DECADES as i32 / 2);
         (0..length)
             .map(|_| match self {
-                Self::Plain => scale * rng.bell(),
-                Self::Finite if rng.one_in(8) => rng.pick(&SPECIAL[..TAME]),
-                Self::Finite => rng.bell() * 10f32.powi(rng.between(0, 8) as i32 - 4),
-                Self::Rare if rng.one_in(50) => rng.pick(&SPECIAL),
-                Self::Rare => scale * rng.bell(),
-                Self::Wild if rng.one_in(2) => rng.pick(&SPECIAL),
-                Self::Wild => rng.bell() * 10f32.powi(rng.between(0, 8) as i32 - 4),
+                Self::Plain => scale * bell(rng),
+                Self::Finite if rng.one_in(8) => rng.pick(&E::SPECIAL[..TAME]),
+                Self::Finite => spread(rng),
+                Self::Rare if rng.one_in(50) => rng.pick(&E::SPECIAL),
+                Self::Rare => scale * bell(rng),
+                Self::Wild if rng.one_in(2) => rng.pick(&E::SPECIAL),
+                Self::Wild => spread(rng),
             })
+            .map(E::near)
             .collect()
     }
 }

@@ -9,6 +9,8 @@ pub mod coverage;
 pub mod draw;
 #[path = "../../../../tests/common/measure.rs"]
 pub mod measure;
+#[path = "../../../../tests/common/real.rs"]
+pub mod real;
 #[path = "../../../../tests/common/rng.rs"]
 pub mod rng;
 

@@ -97,16 +97,16 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
 /// Runs a case every way there is; the inner error is a difference.
 fn check(case: &Case, tally: &mut Tally, sabotage: &mut bool) -> Result<Result<(), String>, Failure> {
     let interpreter = case.settings.config().channel_axis(case.axis).backend(Backend::Interpreter).build()?;
-    let layers = case.settings.compiled(case.axis);
-    let Some(jit) = layers.last() else { return Err(Failure::input("this host cannot run compiled code")) };
-    let (x, shape) = (case.x(), &case.shape);
+    let layers = case.settings.compiled::<f32>(case.axis);
+    let Some((_, jit)) = layers.last() else { return Err(Failure::input("this host cannot run compiled code")) };
+    let (x, shape) = (case.x::<f32>(), &case.shape);
     let expected = interpreter.forward(&x, shape)?;
     let mut y = jit.forward(&x, shape)?;
     if *sabotage && let Some(y) = y.iter_mut().find(|y| !y.is_nan()) {
         *y = f32::from_bits(y.to_bits() ^ 1);
         *sabotage = false;
     }
-    for other in &layers[..layers.len() - 1] {
+    for (_, other) in &layers[..layers.len() - 1] {
         if let Some(at) = difference(&other.forward(&x, shape)?, &y) {
             let (one, two) = (other.backend(), jit.backend());
             return Ok(Err(format!(
@@ -138,7 +138,7 @@ fn judge(case: &Case, jit: &LocalResponseNorm, x: &[f32], y: &[f32], tally: &mut
     let axis = if case.axis < 0 { case.axis + rank } else { case.axis };
     let slabs = Slabs::new(&case.shape, axis as usize);
     let Slabs { outer, channels, inner } = slabs;
-    let entry = tally.enter(&drawing::coverage::recipe(jit), case.settings.boundary, Layout::of(slabs));
+    let entry = tally.enter(&drawing::coverage::recipe(jit.plan()), case.settings.boundary, Layout::of(slabs));
     entry.elements += x.len();
     for slab in 0..outer {
         for position in 0..inner {
