@@ -33,18 +33,23 @@ use crate::task::{Stage, Term};
 pub(crate) fn block_channels(plan: &Plan) -> usize {
     let long_window = Layout::new(plan, Stage::Forward, 1).taps > 8;
     match plan.effort() {
-        Effort::Short if long_window => 16,
+        Effort::Short if long_window && !of_words(plan) => 16,
         Effort::Short | Effort::Long => 8,
         Effort::Longest => 4,
     }
+}
+
+/// Whether a vector can be two of floats, which would make a frame of two blocks.
+fn of_words(plan: &Plan) -> bool {
+    matches!(plan.number, Number::F16 | Number::Bf16)
 }
 
 /// The most channels of a block, for planes that a cache near the core holds: there more rows at once cost nothing, and what a
 /// block and its call cost is shared by more channels.
 pub(crate) fn most_block_channels(plan: &Plan) -> usize {
     match plan.effort() {
-        Effort::Short => 16,
-        Effort::Long | Effort::Longest => block_channels(plan),
+        Effort::Short if !of_words(plan) => 16,
+        _ => block_channels(plan),
     }
 }
 
@@ -107,8 +112,9 @@ pub(super) fn emit(
     let step = if rows_of == RowsOf::Converted { step / 2 } else { step };
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
         let (layout, row) = (Layout::new(plan, stage, channels), (rows, offset));
-        let parts = if rows_of == RowsOf::Words { 2 } else { 1 };
-        let mut emit = Emit { plan, stage, layout, rows_of, parts, builder, constants, table, lanes, row, kept: vec![] };
+        let mut emit = Emit::new(plan, stage, layout, builder, constants, (table, lanes), row);
+        emit.rows_of = rows_of;
+        emit.parts = if rows_of == RowsOf::Words { 2 } else { 1 };
         emit.channels();
     });
 }
@@ -134,8 +140,8 @@ fn channels_from(first: usize, count: usize) -> String {
 }
 
 /// What emitting a block takes.
-struct Emit<'a, 'b> {
-    plan: &'a Plan,
+pub(super) struct Emit<'a, 'b> {
+    pub(super) plan: &'a Plan,
     stage: Stage,
     layout: Layout,
     rows_of: RowsOf,
@@ -151,8 +157,23 @@ struct Emit<'a, 'b> {
     kept: Vec<Vec<Operand>>,
 }
 
-impl<'b> Emit<'_, 'b> {
-    fn row(&self, row: usize, part: usize) -> Operand {
+impl<'a, 'b> Emit<'a, 'b> {
+    /// For rows of what is computed with.
+    pub(super) fn new(
+        plan: &'a Plan,
+        stage: Stage,
+        layout: Layout,
+        builder: &'a mut FunctionBuilder<'b>,
+        constants: &'a mut ConstantTable,
+        (table, lanes): (Value, u32),
+        row: (Value, Value),
+    ) -> Self {
+        let (rows_of, parts, kept) = (RowsOf::Lanes, 1, vec![]);
+        Self { plan, stage, layout, rows_of, parts, builder, constants, table, lanes, row, kept }
+    }
+
+    /// A vector of a row, or part of it.
+    pub(super) fn row(&self, row: usize, part: usize) -> Operand {
         let (rows, offset) = self.row;
         let place = Place { rows, row, offset, positive: false };
         match self.rows_of {
@@ -162,7 +183,7 @@ impl<'b> Emit<'_, 'b> {
         }
     }
 
-    fn lanes<const K: usize>(&mut self) -> ClifLanes<'_, 'b, K> {
+    pub(super) fn lanes<const K: usize>(&mut self) -> ClifLanes<'_, 'b, K> {
         ClifLanes::new(self.builder, self.constants, self.table, self.lanes)
     }
 
@@ -182,7 +203,7 @@ impl<'b> Emit<'_, 'b> {
 
     /// The window sums of all channels, part by part, where the plan has any: before the first recipe, so that partial sums and
     /// a recipe's values do not want registers at the same time.
-    fn sums(&mut self, of: Term) -> Vec<Operand> {
+    pub(super) fn sums(&mut self, of: Term) -> Vec<Operand> {
         let Some(Summation::Unrolled { taps }) = self.plan.summation() else {
             return vec![];
         };
@@ -249,7 +270,7 @@ impl<'b> Emit<'_, 'b> {
     }
 
     /// Stores a vector, or two as halves; the first of some channels says so.
-    fn store(&mut self, values: &[Operand], row: usize, named: Option<(usize, usize)>) {
+    pub(super) fn store(&mut self, values: &[Operand], row: usize, named: Option<(usize, usize)>) {
         let (rows, offset) = self.row;
         let (number, rows_of) = (self.plan.number, self.rows_of);
         let mut one = self.lanes::<1>();

@@ -18,6 +18,7 @@ use super::{FEW, JitEngine, Size};
 use crate::codegen::Traffic;
 use crate::codegen::block::{Layout, block_channels, most_block_channels};
 use crate::config::Boundary;
+use crate::plan::Plan;
 use crate::task::Stage;
 
 /// Bytes of a plane that a second-level cache holds, in and out.
@@ -30,6 +31,13 @@ const SHORTEST_PAST: usize = 8 * LINE;
 const SETS: usize = 64;
 /// Lines of a set.
 const WAYS: usize = 8;
+
+/// The largest block of a stage of a derivative: with the sums of two terms, or of long windows, larger ones have frames of more
+/// than a page.
+pub(super) fn largest_of_stage(plan: &Plan, stage: Stage) -> Size {
+    let short = stage.terms().len() == 1 && block_channels(plan) <= 8;
+    if short { Size::Whole } else { Size::Few }
+}
 
 /// A kernel, and the channels that it computes.
 pub(super) struct Block<'a> {
@@ -86,7 +94,9 @@ impl JitEngine {
     /// The largest block that a plane is worth.
     fn largest_block<T>(&self, plane: &Plane<T>) -> Size {
         if plane.stage != Stage::Forward {
-            return if plane.channels < FEW { Size::One } else { Size::Few };
+            let largest = largest_of_stage(&self.plan, plane.stage);
+            let fits = |size: &Size| size.channels(&self.plan) <= plane.channels;
+            return [largest, Size::Few].into_iter().find(fits).unwrap_or(Size::One);
         }
         let (whole, most) = (block_channels(&self.plan), most_block_channels(&self.plan));
         let near = plane.in_place || plane.channels.saturating_mul(plane.width).saturating_mul(size_of::<T>()) <= NEAR;
@@ -274,7 +284,8 @@ impl JitEngine {
                     let first = before.clamp(taps.start, taps.end);
                     let last = (before + channels).clamp(first, taps.end);
                     rows.extend((taps.start..first).map(|_| zeros));
-                    rows.extend((first..last).map(|tap| row(tap - before)));
+                    let rows_of = input.offsets(first - before.min(first)..last - before.min(last));
+                    rows.extend(rows_of.map(|offset| input.start.wrapping_add(offset + column).cast::<u8>()));
                     rows.extend((last..taps.end).map(|_| zeros));
                 }
                 Boundary::Wrap => {
@@ -285,12 +296,12 @@ impl JitEngine {
         let own = block.first..(block.first + block.channels).min(channels);
         let others = block.channels - own.len();
         for input in own_inputs {
-            rows.extend(own.clone().map(|channel| input.start.wrapping_add(input.offset(channel) + column).cast::<u8>()));
+            rows.extend(input.offsets(own.clone()).map(|offset| input.start.wrapping_add(offset + column).cast::<u8>()));
             rows.extend((0..others).map(|_| zeros));
         }
         for output in &outputs[..stage.outputs()] {
-            let target = |channel: usize| output.start.wrapping_add(output.offset(channel) + column);
-            rows.extend(own.clone().map(|channel| target(channel).cast_const().cast::<u8>()));
+            let targets = output.offsets(own.clone()).map(|offset| output.start.wrapping_add(offset + column));
+            rows.extend(targets.map(|target| target.cast_const().cast::<u8>()));
             if others > 0 {
                 spare.resize(SWEEP + REST, T::default());
                 rows.extend((0..others).map(|_| spare.as_mut_ptr().cast_const().cast::<u8>()));

@@ -167,6 +167,7 @@ pub(crate) fn machine_code(
     let code = compiled.code_buffer();
     let (traffic, convert) = match kernel {
         Kernel::Block { traffic, convert, .. } => (Some(traffic), convert),
+        Kernel::Backward { traffic, .. } => (Some(traffic), false),
         Kernel::Accumulate | Kernel::Combine { .. } => (Some(Traffic::Cached), false),
         Kernel::Elementwise { past, .. } => (past.then_some(Traffic::Past), false),
     };

@@ -9,6 +9,7 @@ use super::lift::Target;
 use super::lift_tests::TARGETS;
 use super::main_kernel;
 use super::plan_space::{is_cached, plans_of_f32, plans_of_kinds};
+use crate::codegen::backward;
 use crate::codegen::block::Layout;
 use crate::codegen::{Kernel, Traffic};
 use crate::plan::Plan;
@@ -77,6 +78,11 @@ fn counts(plan: &Plan, kernel: Kernel) -> (usize, usize) {
     match kernel {
         Kernel::Block { channels, stage, .. } => {
             (Layout::new(plan, stage, channels).output(0), channels * stage.outputs())
+        }
+        Kernel::Backward { channels, .. } => {
+            let rows = backward::Rows::new(plan, channels);
+            let inputs = rows.taps + channels + rows.carried_h + rows.carried_r;
+            (inputs, channels + rows.left_h() + rows.left_r())
         }
         Kernel::Elementwise { stage, .. } => {
             let terms = if plan.summation().is_some() { stage.terms().len() } else { 0 };

@@ -37,6 +37,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::activation::Activation;
+use crate::codegen::backward;
 use crate::codegen::block::{block_channels, most_block_channels};
 use crate::codegen::{self, Kernel, Traffic, listing};
 use crate::config::{Boundary, Parameters};
@@ -76,6 +77,8 @@ struct StageKernels {
     blocks: [[Lazy; 3]; 4],
     /// In the caches and past them.
     elementwise: [Lazy; 2],
+    /// Of the gradient, by whether few channels, and by [`Traffic`].
+    backward: [[Lazy; 3]; 2],
 }
 
 /// How many stages there are.
@@ -167,6 +170,16 @@ impl JitEngine {
         self.stage(stage).elementwise[usize::from(past)].get_or_init(compile).as_ref().ok()
     }
 
+    /// The kernel of the gradient for a block of channels, few or more, and how many, if it can be had.
+    fn backward(&self, few: bool, traffic: Traffic) -> Option<(&CompiledKernel, usize)> {
+        let whole = backward::block_channels(&self.plan);
+        let channels = if few { FEW.min(whole) } else { whole };
+        let compile = || CompiledKernel::new(&self.plan, Kernel::Backward { channels, traffic }, self.vectors);
+        let kernels = &self.stage(Stage::Gradient).backward;
+        let kernel = kernels[usize::from(few)][traffic as usize].get_or_init(compile);
+        kernel.as_ref().ok().map(|kernel| (kernel, channels))
+    }
+
     /// The engine for elements that were widened: this one, where there is nothing to widen, or another, if it can be had.
     fn of_lanes(&self) -> Option<&Self> {
         if self.plan.number == self.plan.number.lane() {
@@ -192,12 +205,7 @@ impl JitEngine {
     /// one that `build()` compiled.
     fn block(&self, stage: Stage, size: Size, traffic: Traffic) -> Option<(&CompiledKernel, usize)> {
         let whole = block_channels(&self.plan);
-        let channels = match size {
-            Size::Most => most_block_channels(&self.plan),
-            Size::Whole => whole,
-            Size::Few => FEW.min(whole),
-            Size::One => 1,
-        };
+        let channels = size.channels(&self.plan);
         let forward = stage == Stage::Forward;
         if forward && channels == whole && traffic == Traffic::Cached {
             return Some((&self.main, whole));
@@ -223,6 +231,18 @@ enum Size {
     Whole,
     /// As many as pay where a cache near the core holds the planes.
     Most,
+}
+
+impl Size {
+    /// The channels of a block of a plan.
+    fn channels(self, plan: &Plan) -> usize {
+        match self {
+            Self::Most => most_block_channels(plan),
+            Self::Whole => block_channels(plan),
+            Self::Few => FEW.min(block_channels(plan)),
+            Self::One => 1,
+        }
+    }
 }
 
 /// Channels of a [`Size::Few`] block.

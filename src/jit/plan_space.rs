@@ -1,10 +1,11 @@
 //! Plans of every kind, and all the kernels that each can need: what the tests of compiling and of lifting go through.
 
 use super::host::{self, Vectors};
-use super::{FEW, kernel, kernels};
+use super::blocks::largest_of_stage;
+use super::{FEW, Size, kernel, kernels};
 use crate::activation::Activation;
 use crate::codegen::block::{block_channels, most_block_channels};
-use crate::codegen::{self, Kernel, Traffic, listing};
+use crate::codegen::{self, Kernel, Traffic, backward, listing};
 use crate::config::Boundary;
 use crate::number::Number;
 use crate::plan::Plan;
@@ -115,10 +116,16 @@ pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
     };
     if plan.summation().is_some() && !plan.is_cumulative() {
         for &stage in stages {
-            for channels in [1, FEW] {
+            for size in [Size::One, Size::Few, largest_of_stage(plan, stage)] {
+                let channels = size.channels(plan);
                 let traffic = [Traffic::Cached, Traffic::Beyond];
                 all.extend(traffic.map(|traffic| Kernel::Block { channels, traffic, stage, convert: false }));
             }
+        }
+    }
+    if backward::possible(plan) {
+        for channels in [FEW, backward::block_channels(plan)] {
+            all.extend([Traffic::Cached, Traffic::Beyond].map(|traffic| Kernel::Backward { channels, traffic }));
         }
     }
     all.extend([false, true].map(|past| Kernel::Elementwise { stage: Stage::Forward, past }));
@@ -130,7 +137,9 @@ pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
 pub(super) fn is_cached(kernel: &Kernel) -> bool {
     !matches!(
         kernel,
-        Kernel::Block { traffic: Traffic::Beyond | Traffic::Past, .. } | Kernel::Elementwise { past: true, .. }
+        Kernel::Block { traffic: Traffic::Beyond | Traffic::Past, .. }
+            | Kernel::Backward { traffic: Traffic::Beyond | Traffic::Past, .. }
+            | Kernel::Elementwise { past: true, .. }
     )
 }
 

@@ -87,6 +87,23 @@ pub fn every_class(rng: &mut Rng, per_class: usize, free: usize) -> Vec<Settings
     drawn
 }
 
+/// Betas of every kind, of which no power of a tame base leaves the range of a float.
+pub const TAME_BETAS: [f64; 18] =
+    [0.5, 0.75, 1.0, 0.6, 2.7, 0.25, 1.5, 2.0, 3.0, 4.0, 1.3, -0.25, -0.5, -1.0, -2.0, -0.6, 2.2, 0.0];
+
+/// Settings in which every part of the formula shows (but for a few with alpha or beta 0), nothing overflows, and no base
+/// cancels.
+pub fn tame(rng: &mut Rng) -> Settings {
+    let size = rng.between(1, 40);
+    let (convention, size) = convention(rng, size, true);
+    // TensorFlow divides alpha by nothing.
+    let scale = if convention == Convention::TensorFlow { size as f64 } else { 1.0 };
+    let alpha = if rng.one_in(20) { 0.0 } else { rng.pick(&[0.5, 1.0, 4.0]) / scale };
+    let boundary = rng.pick(&[Boundary::Zero, Boundary::Zero, Boundary::Wrap]);
+    let input = Activation::Identity;
+    Settings { convention, size, alpha, beta: rng.pick(&TAME_BETAS), k: 0.5 + 1.5 * rng.unit(), boundary, input }
+}
+
 fn convention(rng: &mut Rng, size: usize, plain: bool) -> (Convention, usize) {
     use Convention::{Caffe, Cudnn, OneDnn, Onnx, Symmetric, TensorFlow, Torch};
     match rng.below(11) {

@@ -1,4 +1,4 @@
-//! The golden cases; tests/golden/README.md has their format.
+//! The golden cases and gradients; tests/golden/README.md has their format.
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,32 @@ impl Golden {
     }
 }
 
+/// The gradients of a case as PyTorch's autograd computed them.
+pub struct GoldenGradient {
+    pub name: String,
+    /// The case that has x and the settings.
+    pub case: Golden,
+    /// A relu comes before the LRN.
+    pub relu: bool,
+    /// The gradient of y.
+    pub g: Vec<f32>,
+    /// PyTorch's float32.
+    pub dx: Vec<f32>,
+    /// PyTorch's float64.
+    pub dx64: Vec<f64>,
+    pub second: Option<Second>,
+}
+
+/// What some gradients have besides.
+pub struct Second {
+    /// A direction.
+    pub v: Vec<f32>,
+    /// The derivative of y along it, in float64.
+    pub jvp64: Vec<f64>,
+    /// The gradient of Σ v·dx with respect to x, in float64.
+    pub ddx64: Vec<f64>,
+}
+
 /// A file under tests/.
 pub fn path(relative: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(relative)
@@ -52,12 +78,43 @@ fn case(line: &str) -> Golden {
     let number = |text: &str| text.parse::<f64>().expect("a number");
     let settings = Settings::torch(size.parse().expect("a size"), number(alpha), number(beta), number(k));
     let shape: Vec<usize> = shape.split(',').map(|extent| extent.parse().expect("an extent")).collect();
-    let of_shape = |file: Vec<usize>| assert_eq!(file, shape, "{name}");
-    let (file, x) = read(&format!("golden/{name}.x.npy"));
-    of_shape(file);
-    let (file, y) = read(&format!("golden/{name}.y.npy"));
-    of_shape(file);
-    let (file, y64) = read(&format!("golden/{name}.y64.npy"));
-    of_shape(file);
+    let (x, y) = (read_shaped(name, "x", &shape), read_shaped(name, "y", &shape));
+    let y64 = read_shaped(name, "y64", &shape);
     Golden { name: name.into(), settings, axis: axis.parse().expect("an axis"), shape, x, y, y64 }
+}
+
+/// Every golden gradient.
+pub fn gradients() -> Vec<GoldenGradient> {
+    let table = std::fs::read_to_string(path("golden/gradients.tsv")).expect("gradients.tsv");
+    table.lines().skip(1).map(gradient).collect()
+}
+
+fn gradient(line: &str) -> GoldenGradient {
+    let fields: Vec<_> = line.split('\t').collect();
+    let [name, case, activation, second] = fields[..] else { panic!("four columns: {line}") };
+    let case = cases().into_iter().find(|golden| golden.name == case).expect("a case of cases.tsv");
+    let relu = match activation {
+        "none" => false,
+        "relu" => true,
+        other => panic!("no activation is called {other}"),
+    };
+    let second = match second {
+        "no" => None,
+        "yes" => Some(Second {
+            v: read_shaped(name, "v", &case.shape),
+            jvp64: read_shaped(name, "jvp64", &case.shape),
+            ddx64: read_shaped(name, "ddx64", &case.shape),
+        }),
+        other => panic!("neither yes nor no: {other}"),
+    };
+    let (g, dx) = (read_shaped(name, "g", &case.shape), read_shaped(name, "dx", &case.shape));
+    let dx64 = read_shaped(name, "dx64", &case.shape);
+    GoldenGradient { name: name.into(), case, relu, g, dx, dx64, second }
+}
+
+/// A golden file, which has to be of this shape.
+fn read_shaped<T: ReadableElement + Clone>(name: &str, suffix: &str, shape: &[usize]) -> Vec<T> {
+    let (file, elements) = read(&format!("golden/{name}.{suffix}.npy"));
+    assert_eq!(file, shape, "{name}.{suffix}");
+    elements
 }

@@ -67,6 +67,64 @@ pub fn within(got: &[f32], exact: &[f64], limit: f64) -> Result<Errors, String> 
     }
 }
 
+/// A type whose last place is a unit.
+pub trait Places {
+    /// Bits behind the leading one, and the exponent of the smallest normal number.
+    const PLACES: (i32, i32);
+}
+
+impl Places for f32 {
+    const PLACES: (i32, i32) = (23, -126);
+}
+
+impl Places for f64 {
+    const PLACES: (i32, i32) = (52, -1022);
+}
+
+/// A unit of `T`'s last place at a magnitude.
+pub fn place<T: Places>(magnitude: f64) -> f64 {
+    let (bits, smallest) = T::PLACES;
+    (magnitude.abs().log2().floor().max(smallest.into()) - f64::from(bits)).exp2()
+}
+
+/// Errors in units of the last place of a scale; where the scale is 0 the result has to be 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scaled {
+    pub max: f64,
+    pub at: usize,
+    /// Over the elements whose scale is not 0.
+    pub sum: f64,
+    pub count: usize,
+}
+
+impl Scaled {
+    pub fn mean(&self) -> f64 {
+        self.sum / (self.count.max(1)) as f64
+    }
+}
+
+/// Measures results of type `T`, widened, against exact ones, by the scale of what was summed.
+pub fn scaled<T: Places>(got: &[f64], exact: &[f64], scale: &[f64]) -> Scaled {
+    assert!(got.len() == exact.len() && got.len() == scale.len());
+    let mut errors = Scaled { max: 0.0, at: 0, sum: 0.0, count: 0 };
+    for i in 0..got.len() {
+        let distance = (got[i] - exact[i]).abs();
+        let error = match scale[i] {
+            0.0 if distance == 0.0 => continue,
+            0.0 => f64::INFINITY,
+            scale => distance / place::<T>(scale),
+        };
+        // A NaN is as far as can be.
+        let error = if error.is_nan() { f64::INFINITY } else { error };
+        if error > errors.max {
+            (errors.max, errors.at) = (error, i);
+        }
+        errors.sum += error;
+        errors.count += 1;
+    }
+    errors
+}
+
 /// The same bits; any NaN is any NaN.
 pub fn same<E: Real>(a: E, b: E) -> bool {
     a.bits() == b.bits() || a.value().is_nan() && b.value().is_nan()

@@ -4,9 +4,13 @@
 pub mod case;
 pub mod compare;
 pub mod coverage;
+pub mod derivative;
+pub mod differences;
 pub mod draw;
 pub mod golden;
+pub mod gradients;
 pub mod measure;
+pub mod place;
 pub mod pool;
 pub mod real;
 pub mod rng;

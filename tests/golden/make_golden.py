@@ -6,7 +6,19 @@ For each case below this writes, beside the script,
     NAME.y.npy    float32, torch.nn.functional.local_response_norm(x)
     NAME.y64.npy  float64, the same of x.double()
 
-and one line of cases.tsv. The README says how to run it and what the names mean.
+and one line of cases.tsv; for each of GRADIENTS, what autograd makes of the case's x,
+
+    NAME.g.npy       float32, the gradient of y
+    NAME.dx.npy      float32, the gradient of x
+    NAME.dx64.npy    float64, the same of x.double() and g.double()
+
+for those of SECOND also
+
+    NAME.v.npy       float32, a direction
+    NAME.jvp64.npy   float64, the derivative of y along v
+    NAME.ddx64.npy   float64, the gradient of sum(v * dx) with respect to x
+
+and one line of gradients.tsv. The README says how to run it and what the names mean.
 """
 
 import sys
@@ -190,6 +202,46 @@ CASES = [
     ("special_underflow_k0", 3, 1.0, 0.75, 0.0, 1, (1, 20, 5), salted(1e-30, [1e-30, -1e-40], 0.3)),
 ]
 
+# Cases of which the gradients are written too; those of RELU through a relu before the LRN, under the name NAME_relu.
+GRADIENTS = [
+    "module_2d_uneven_pad",
+    "zfnet",
+    "caffe_n5",
+    "caffe_n15_over_c",
+    "onednn_k14",
+    "n1_alpha10",
+    "n3_alpha10_beta1",
+    "n4_beta05",
+    "n5_beta025",
+    "n7_beta2",
+    "n9_beta06",
+    "n16_beta13",
+    "n2_beta_minus05",
+    "n4_beta27",
+    "n3_beta65",
+    "n17",
+    "n31",
+    "n64",
+    "n6_over_c",
+    "c1_n4_inner1",
+    "rank5_n3",
+    "nhwc_n5",
+    "nhwc_n4",
+    "axis0_n5",
+    "k1e-6",
+    "k0_beta075",
+    "mixed_k1e-6_n4",
+    "mixed_decades",
+    "alpha_minus05",
+]
+RELU = ["n8_beta3", "nhwc_n4", "n17"]
+SECOND = ["caffe_n5", "n3_alpha10_beta1", "n4_beta05", "n9_beta06", "n4_beta27", "n17", "n17_relu"]
+
+
+def generator(name):
+    """A generator of its own for each name, so that a new case changes no other."""
+    return np.random.default_rng([SEED, zlib.crc32(name.encode())])
+
 
 def lrn(x, size, alpha, beta, k, axis):
     """PyTorch's LRN over any axis of a tensor of rank 2 or more."""
@@ -203,8 +255,21 @@ def lrn(x, size, alpha, beta, k, axis):
     return y.movedim(1, axis).contiguous()
 
 
+def gradient(x, g, parameters, relu, v=None):
+    """Autograd's gradient of x; with `v` also the derivative of y along v, and the gradient of sum(v * gradient)."""
+    x = x.clone().requires_grad_()
+    g = g.clone().requires_grad_()
+    y = lrn(torch.relu(x) if relu else x, *parameters)
+    (dx,) = torch.autograd.grad(y, x, g, create_graph=v is not None)
+    if v is None:
+        return dx.numpy()
+    # dx is linear in g: what it sends back to g is the derivative of y along v.
+    jvp, ddx = torch.autograd.grad(dx, (g, x), v)
+    return dx.detach().numpy(), jvp.numpy(), ddx.numpy()
+
+
 def save(path, array, dtype, shape):
-    """Write a .npy and read it back."""
+    """Write a .npy and read it back. Gives the number of bytes."""
     array = np.ascontiguousarray(array)
     assert array.dtype == dtype and array.shape == shape
     np.save(path, array, allow_pickle=False)
@@ -212,6 +277,37 @@ def save(path, array, dtype, shape):
     assert back.dtype == dtype and back.shape == shape and back.flags.c_contiguous
     assert back.tobytes() == array.tobytes()
     assert path.stat().st_size <= MAX_BYTES, path.name
+    return path.stat().st_size
+
+
+def write_gradients():
+    """The files of GRADIENTS and RELU, and their table."""
+    cases = {case[0]: case[1:] for case in CASES}
+    lines = ["name\tcase\tactivation\tsecond"]
+    total = 0
+    for case, relu in [(case, False) for case in GRADIENTS] + [(case, True) for case in RELU]:
+        name = f"{case}_relu" if relu else case
+        *parameters, shape, _ = cases[case]
+        x = torch.from_numpy(np.load(HERE / f"{case}.x.npy"))
+        g = generator(f"{name}.g").standard_normal(shape).astype(np.float32)
+        arrays = {"g": g, "dx": gradient(x, torch.from_numpy(g), parameters, relu)}
+        doubles = x.double(), torch.from_numpy(g).double(), parameters, relu
+        if name in SECOND:
+            arrays["v"] = generator(f"{name}.v").standard_normal(shape).astype(np.float32)
+            outputs = gradient(*doubles, torch.from_numpy(arrays["v"]).double())
+            arrays.update(zip(("dx64", "jvp64", "ddx64"), outputs))
+        else:
+            arrays["dx64"] = gradient(*doubles)
+
+        for suffix, array in arrays.items():
+            assert np.isfinite(array).all(), name
+            dtype = np.float64 if suffix.endswith("64") else np.float32
+            total += save(HERE / f"{name}.{suffix}.npy", array, dtype, shape)
+
+        lines.append(f"{name}\t{case}\t{'relu' if relu else 'none'}\t{'yes' if name in SECOND else 'no'}")
+
+    (HERE / "gradients.tsv").write_text("\n".join(lines) + "\n")
+    print(f"{len(lines) - 1} gradients, {total} bytes of .npy")
 
 
 def main():
@@ -222,9 +318,7 @@ def main():
     lines = ["name\tsize\talpha\tbeta\tk\tchannel_axis\tshape\tscale"]
     total = 0
     for name, size, alpha, beta, k, axis, shape, (scale, draw) in CASES:
-        # A generator of its own, so that a new case changes no other.
-        rng = np.random.default_rng([SEED, zlib.crc32(name.encode())])
-        x = np.asarray(draw(rng, shape), dtype=np.float64).astype(np.float32)
+        x = np.asarray(draw(generator(name), shape), dtype=np.float64).astype(np.float32)
         tensor = torch.from_numpy(x)
         y = lrn(tensor, size, alpha, beta, k, axis).numpy()
         y64 = lrn(tensor.double(), size, alpha, beta, k, axis).numpy()
@@ -232,15 +326,14 @@ def main():
             assert np.isfinite(y).all() and np.isfinite(y64).all(), name
 
         for suffix, array, dtype in (("x", x, np.float32), ("y", y, np.float32), ("y64", y64, np.float64)):
-            path = HERE / f"{name}.{suffix}.npy"
-            save(path, array, dtype, shape)
-            total += path.stat().st_size
+            total += save(HERE / f"{name}.{suffix}.npy", array, dtype, shape)
 
         dims = ",".join(map(str, shape))
         lines.append(f"{name}\t{size}\t{alpha!r}\t{beta!r}\t{k!r}\t{axis}\t{dims}\t{scale}")
 
     (HERE / "cases.tsv").write_text("\n".join(lines) + "\n")
     print(f"{len(CASES)} cases, {total} bytes of .npy")
+    write_gradients()
     print(f"python {sys.version.split()[0]}, numpy {np.__version__}, torch {torch.__version__}")
 
 
