@@ -129,4 +129,61 @@ pub enum ShapeError {
         /// The shape given.
         shape: Vec<usize>,
     },
+    /// Input and output have different shapes.
+    #[error("input and output must have the same shape, got {input:?} and {output:?}")]
+    Shapes {
+        /// The input's shape.
+        input: Vec<usize>,
+        /// The output's shape.
+        output: Vec<usize>,
+    },
+    /// A layout has more or fewer strides than axes.
+    #[error("{what} has {} strides ({strides:?}), but the shape {shape:?} needs {}", strides.len(), shape.len())]
+    Strides {
+        /// `input` or `output`.
+        what: &'static str,
+        /// The strides given.
+        strides: Vec<isize>,
+        /// The shape given.
+        shape: Vec<usize>,
+    },
+    /// A layout reaches further than any memory.
+    #[error("{what} reaches further than an address can: shape {shape:?}, strides {strides:?}, offset {offset}")]
+    Address {
+        /// `input` or `output`.
+        what: &'static str,
+        /// The shape given.
+        shape: Vec<usize>,
+        /// The strides given.
+        strides: Vec<isize>,
+        /// The offset given.
+        offset: usize,
+    },
+    /// A layout leaves its slice.
+    #[error("{what} reaches from element {first} to element {last}, but its slice has {length}, numbered from 0")]
+    Bounds {
+        /// `input` or `output`.
+        what: &'static str,
+        /// The index of the layout's first element in memory.
+        first: isize,
+        /// The index of its last element in memory.
+        last: isize,
+        /// The slice's length.
+        length: usize,
+    },
+    /// Elements of an output may lie upon one another.
+    #[error(
+        "output elements may lie upon one another: axis {axis} (extent {extent}) has stride {stride}, \
+         but axes of smaller strides need it to be at least {least}, or at most -{least}"
+    )]
+    Overlap {
+        /// The axis at fault.
+        axis: usize,
+        /// Its extent.
+        extent: usize,
+        /// Its stride.
+        stride: isize,
+        /// The least stride that is allowed there, but for the sign.
+        least: usize,
+    },
 }

@@ -170,33 +170,45 @@ impl<'a, E: Element> OnExecutor<'a, E> {
         Ok(geometry)
     }
 
-    /// Computes every part of the tensor, exactly once, whatever the executor does.
-    fn run(&self, task: Task, tensor: Tensor<'_, E>) -> Complete {
-        let elements = tensor.elements();
+    /// Computes every part of the tensor.
+    pub(crate) fn run(&self, task: Task, tensor: Tensor<'_, E>) -> Complete {
+        let count = self.tasks(tensor.elements());
+        self.each(tensor.split(count, GRAIN), |part| self.layer.compute(task, part))
+    }
+
+    pub(crate) fn layer(&self) -> &'a LocalResponseNorm<E> {
+        self.layer
+    }
+
+    /// How many tasks work on so many elements is cut into.
+    pub(crate) fn tasks(&self, elements: usize) -> usize {
         let threads = self.executor.threads();
-        let count = if threads > 1 && elements >= PARALLEL_ELEMENTS { threads } else { 1 };
-        let mut parts = tensor.split(count, GRAIN);
+        if threads > 1 && elements >= PARALLEL_ELEMENTS { threads } else { 1 }
+    }
+
+    /// Does the work of every part of an output, exactly once, whatever the executor does.
+    pub(crate) fn each<T: Send>(&self, mut parts: Vec<T>, work: impl Fn(&mut T) + Sync) -> Complete {
         if let [part] = &mut parts[..] {
-            self.layer.compute(task, part);
+            work(part);
             return Complete(());
         }
         let parts: Vec<_> = parts.into_iter().map(|part| Mutex::new(Some(part))).collect();
         let done = AtomicUsize::new(0);
-        let work = |index: usize| {
+        let task = |index: usize| {
             let Some(part) = parts.get(index) else { return };
             let part = part.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut part) = part {
-                self.layer.compute(task, &mut part);
+                work(&mut part);
                 done.fetch_add(1, Ordering::Release);
             }
         };
-        self.executor.run(parts.len(), &work);
+        self.executor.run(parts.len(), &task);
         // Whatever the executor left out.
-        (0..parts.len()).for_each(work);
+        (0..parts.len()).for_each(task);
         assert_eq!(done.load(Ordering::Acquire), parts.len(), "an executor returned before its tasks");
         Complete(())
     }
 }
 
-/// Proof that every element of an output was written: only [`OnExecutor::run`] makes one.
+/// Proof that every part of an output was written: only [`OnExecutor::each`] makes one.
 pub(crate) struct Complete(());

@@ -42,6 +42,7 @@
 //! # Features
 //!
 //! * `rayon`: `CurrentRayon`, an [`Executor`] on the rayon pool the caller is in.
+//! * `ndarray`: `forward_view` and `forward_view_into`, for views of the crate ndarray.
 //! * `cli`: the tool `lrn-jit` (and `rayon`).
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn, unsafe_code)]
@@ -65,6 +66,7 @@ mod number;
 mod passes;
 pub mod plan;
 mod reference;
+mod strided;
 mod task;
 mod tensor;
 mod tile;
@@ -82,6 +84,7 @@ pub use forward::OnExecutor;
 pub use layer::{Backend, BackendReport, LocalResponseNorm};
 pub use number::Number;
 pub use plan::Plan;
+pub use strided::Layout;
 pub use width::Width;
 
 /// Calls `work` compiled for the widest vectors of the host, as [`Backend::Generic`] is: for the rivals of the benchmarks.

@@ -9,6 +9,7 @@ use std::ptr;
 use common::case::Settings;
 use common::draw::{self, BETAS, Class};
 use common::measure::assert_same;
+use common::place::{self, Place};
 use common::rng::{Data, Rng};
 use lrn_jit::{Backend, Boundary};
 
@@ -135,6 +136,37 @@ fn every_short_row() {
                     assert_same(input, &expected, &format!("{settings:?} {shape:?}"));
                 }
             }
+        }
+    }
+}
+
+/// Tensors that are not contiguous, from the first to the last element of their slices.
+#[test]
+fn nothing_outside_of_strided_tensors_is_touched() {
+    let rng = &mut Rng::new(5);
+    let (mut from, mut to) = (Guarded::new(MOST), Guarded::new(MOST));
+    let settings = [Settings::torch(5, 1.0, 0.75, 1.0), Settings::torch(20, 1.0, 1.0, 1.0)];
+    for round in 0..600 {
+        let most = rng.pick(&[100, 2000, 20_000]);
+        let shape = place::shape(rng, most);
+        let axis = rng.below(shape.len()).cast_signed();
+        let layer = settings[round % 2].layer(Backend::Jit, axis);
+        let y_place = Place::draw(rng, &shape, false).tight();
+        let x_place = if rng.one_in(3) { y_place.clone() } else { Place::draw(rng, &shape, true).tight() };
+        if x_place.length.max(y_place.length) > MOST {
+            continue;
+        }
+        let x = Data::Rare.draw(x_place.length, rng.next());
+        let gathered: Vec<_> = x_place.elements().into_iter().map(|element| x[element]).collect();
+        let expected = layer.forward(&gathered, &shape).unwrap();
+        for at_end in [true, false] {
+            from.slice(x.len(), at_end).copy_from_slice(&x);
+            from.protect(true);
+            let (input, output) = (from.slice(x.len(), at_end), to.slice(y_place.length, at_end));
+            layer.forward_strided(input, &x_place.layout(), output, &y_place.layout()).unwrap();
+            let y: Vec<_> = y_place.elements().into_iter().map(|element| output[element]).collect();
+            assert_same(&y, &expected, &format!("axis {axis}, {x_place:?} to {y_place:?}, at end {at_end}"));
+            from.protect(false);
         }
     }
 }

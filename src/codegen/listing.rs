@@ -12,6 +12,7 @@ use cranelift_codegen::ir::{Block, DebugTag, Function, Inst, InstBuilder as _, I
 use cranelift_codegen::write::{FuncWriter, PlainWriter, decorate_function};
 use cranelift_frontend::FunctionBuilder;
 
+use super::backward::Rows;
 use super::block::Layout;
 use super::clif_lanes::SLOT_BYTES;
 use super::cumulative::COMBINE_ROWS;
@@ -250,6 +251,27 @@ impl Annotator<'_> {
                         None => channel(inputs[row / layout.taps], row % layout.taps, layout.center),
                     },
                 }
+            }
+            Kernel::Backward { channels, .. } => {
+                let rows = Rows::new(self.plan, channels);
+                let Rows { taps, carried_h, carried_r, .. } = rows;
+                let arrays = [
+                    ("x", taps, self.plan.before),
+                    ("g", channels, 0),
+                    ("h", carried_h, carried_h),
+                    ("r", carried_r, carried_r),
+                    ("dx", channels, carried_r),
+                    ("h", rows.left_h(), 0),
+                    ("r", rows.left_r(), 0),
+                ];
+                let mut at = row;
+                for (name, count, before) in arrays {
+                    if at < count {
+                        return channel(name, at, before);
+                    }
+                    at -= count;
+                }
+                String::new()
             }
             Kernel::Elementwise { stage, .. } => {
                 let (inputs, outputs) = names(stage);

@@ -7,6 +7,7 @@
 //! never depends on a tensor's shape. What is computed is in `arithmetic/`; only loops, addresses and constants are here.
 //!
 //! * [`block`]: several channels at once, their windows unrolled.
+//! * [`backward`]: the gradient of several channels at once.
 //! * [`elementwise`]: runs of elements whose window sums are there.
 //! * [`cumulative`]: long windows, from sums that grow along the channels.
 //! * [`listing`]: the same code as text, headed by what each part computes.
@@ -17,6 +18,7 @@ use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, UserFunc
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
+pub(crate) mod backward;
 pub(crate) mod block;
 pub(crate) mod clif_lanes;
 pub(crate) mod cumulative;
@@ -39,6 +41,15 @@ pub(crate) enum Kernel {
         traffic: Traffic,
         /// What is computed.
         stage: Stage,
+        /// Of f16: whether the processor converts them, rather than bits. Such code has to be lifted, if only to 128 bits.
+        convert: bool,
+    },
+    /// The gradient: both its stages, for a block of channels.
+    Backward {
+        /// Channels of the block.
+        channels: usize,
+        /// How its rows come and go.
+        traffic: Traffic,
     },
     /// Elements one behind the other, from sums of their windows.
     Elementwise {
@@ -107,8 +118,11 @@ fn emit(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig, m
     let &[rows, table, end] = builder.block_params(entry) else { unreachable!("three parameters were declared") };
     let arguments = Arguments { rows, constants: table, end };
     match kernel {
-        Kernel::Block { channels, stage, .. } => {
-            block::emit(plan, stage, channels, &mut builder, &mut constants, arguments, lanes);
+        Kernel::Block { channels, stage, convert, .. } => {
+            block::emit(plan, (stage, channels, convert), &mut builder, &mut constants, arguments, lanes);
+        }
+        Kernel::Backward { channels, .. } => {
+            backward::emit(plan, channels, &mut builder, &mut constants, arguments, lanes);
         }
         Kernel::Elementwise { stage, .. } => elementwise::emit(plan, stage, &mut builder, &mut constants, arguments, lanes),
         Kernel::Accumulate => cumulative::emit_accumulate(plan, &mut builder, &mut constants, arguments, lanes),

@@ -86,7 +86,7 @@ impl JitEngine {
     /// The largest block that a plane is worth.
     fn largest_block<T>(&self, plane: &Plane<T>) -> Size {
         if plane.stage != Stage::Forward {
-            return if plane.channels < FEW { Size::One } else { Size::Few };
+            return if plane.channels < FEW { Size::One } else if plane.channels < 8 { Size::Few } else { Size::Whole };
         }
         let (whole, most) = (block_channels(&self.plan), most_block_channels(&self.plan));
         let near = plane.in_place || plane.channels.saturating_mul(plane.width).saturating_mul(size_of::<T>()) <= NEAR;
@@ -274,7 +274,8 @@ impl JitEngine {
                     let first = before.clamp(taps.start, taps.end);
                     let last = (before + channels).clamp(first, taps.end);
                     rows.extend((taps.start..first).map(|_| zeros));
-                    rows.extend((first..last).map(|tap| row(tap - before)));
+                    let rows_of = input.offsets(first - before.min(first)..last - before.min(last));
+                    rows.extend(rows_of.map(|offset| input.start.wrapping_add(offset + column).cast::<u8>()));
                     rows.extend((last..taps.end).map(|_| zeros));
                 }
                 Boundary::Wrap => {
@@ -285,12 +286,12 @@ impl JitEngine {
         let own = block.first..(block.first + block.channels).min(channels);
         let others = block.channels - own.len();
         for input in own_inputs {
-            rows.extend(own.clone().map(|channel| input.start.wrapping_add(input.offset(channel) + column).cast::<u8>()));
+            rows.extend(input.offsets(own.clone()).map(|offset| input.start.wrapping_add(offset + column).cast::<u8>()));
             rows.extend((0..others).map(|_| zeros));
         }
         for output in &outputs[..stage.outputs()] {
-            let target = |channel: usize| output.start.wrapping_add(output.offset(channel) + column);
-            rows.extend(own.clone().map(|channel| target(channel).cast_const().cast::<u8>()));
+            let targets = output.offsets(own.clone()).map(|offset| output.start.wrapping_add(offset + column));
+            rows.extend(targets.map(|target| target.cast_const().cast::<u8>()));
             if others > 0 {
                 spare.resize(SWEEP + REST, T::default());
                 rows.extend((0..others).map(|_| spare.as_mut_ptr().cast_const().cast::<u8>()));

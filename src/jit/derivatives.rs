@@ -15,8 +15,9 @@
 
 use super::JitEngine;
 use super::blocks::Block;
-use super::drive::{BEYOND, Plane, REST, Rows, SWEEP, Scratch, stretches};
-use crate::codegen::Traffic;
+use super::drive::{BEYOND, Plane, REST, Rows, SWEEP, Scratch, ZEROS, stretches};
+use super::FEW;
+use crate::codegen::{Traffic, backward};
 use crate::config::Boundary;
 use crate::element::Element;
 use crate::interpreter::Interpreter;
@@ -27,7 +28,7 @@ use crate::tensor::{INPUTS, Part};
 use crate::tile::{self, Tile, TileEngine};
 
 /// Bytes of what stands between two stages: some of a second-level cache.
-const BETWEEN: usize = 1 << 18;
+const BETWEEN: usize = 1 << 19;
 /// Vectors of the shortest row that is worked on as a row.
 const SHORTEST: usize = 6;
 
@@ -126,6 +127,13 @@ impl<T: Copy + Default> Work<'_, T> {
             *input = row(number);
         }
         let traffic = if beyond { Traffic::Beyond } else { Traffic::Cached };
+        if self.task == Task::Backward
+            && backward::possible(self.engine.plan())
+            // SAFETY: passed on.
+            && unsafe { self.backward([inputs[0], inputs[1]], output, (channels, inner), width, traffic) }
+        {
+            return true;
+        }
         let [(stage, sources)] = *second else {
             if self.engine.blocks_for(&plane, traffic).is_none() {
                 return false;
@@ -150,7 +158,9 @@ impl<T: Copy + Default> Work<'_, T> {
         let made = first.outputs();
         let most = (BETWEEN / size_of::<T>() / (made * ring) / REST * REST).clamp(REST, SWEEP);
         for columns in stretches(width, most) {
-            let stride = columns.len().next_multiple_of(REST);
+            // An odd number of cache lines, so that rows do not share a set of the first-level cache.
+            let line = 64 / size_of::<T>();
+            let stride = ((columns.len() + REST).div_ceil(line) | 1) * line;
             self.between.resize(made * ring * stride, T::default());
             let between = self.between.as_mut_ptr();
             let rows = |output: usize| {
@@ -189,6 +199,77 @@ impl<T: Copy + Default> Work<'_, T> {
                 }
                 // SAFETY: as before; what is read of the ring was made.
                 unsafe { self.engine.call_on(block, &last_plane, 0..columns.len(), &mut self.scratch) };
+            }
+        }
+        true
+    }
+
+    /// Both stages of the gradient at once; false, and nothing done, where a kernel cannot be had.
+    ///
+    /// # Safety
+    ///
+    /// As [`planes`](Self::planes).
+    unsafe fn backward(
+        &mut self,
+        [x, g]: [*const T; 2],
+        output: *mut T,
+        (channels, inner): (usize, usize),
+        width: usize,
+        traffic: Traffic,
+    ) -> bool {
+        let plan = self.engine.plan();
+        let (before, after) = (plan.before, plan.after);
+        // The gradients of the last channels come `before` channels later.
+        let end = channels + before;
+        let mut blocks = vec![];
+        let mut first = 0;
+        while first < end {
+            let Some((kernel, count)) = self.engine.backward(end - first <= FEW, traffic) else { return false };
+            blocks.push((kernel, first, backward::Rows::new(plan, count)));
+            first += count;
+        }
+        let largest = blocks.iter().map(|(_, _, rows)| rows.channels).max().unwrap_or(0);
+        let ring = before + after + largest;
+        let most = (BETWEEN / size_of::<T>() / (2 * ring) / REST * REST).clamp(REST, SWEEP);
+        let zeros = ZEROS.as_ptr().cast::<u8>();
+        for columns in stretches(width, most) {
+            // An odd number of cache lines, so that rows do not share a set of the first-level cache.
+            let line = 64 / size_of::<T>();
+            let stride = (columns.len().div_ceil(line) | 1) * line;
+            self.between.resize(2 * ring * stride + line, T::default());
+            self.scratch.spare.resize(SWEEP + REST, T::default());
+            let spare = self.scratch.spare.as_mut_ptr().cast_const().cast::<u8>();
+            let start = self.between.as_mut_ptr();
+            let start = start.wrapping_add(start.align_offset(64).min(line));
+            let carried = [0, 1].map(|which| Rows { start: start.wrapping_add(which * ring * stride), stride, ring });
+            // Rows of a tensor: zeros, or a row to be forgotten, beyond the edges.
+            let of = |start: *const u8, channel: usize, beyond: *const u8| match channel.checked_sub(before) {
+                Some(channel) if channel < channels => {
+                    start.wrapping_add((channel * inner + columns.start) * size_of::<T>())
+                }
+                _ => beyond,
+            };
+            for &(kernel, first, block) in &blocks {
+                let rows = &mut self.scratch.rows;
+                rows.clear();
+                let last = first + block.channels;
+                // Channels are numbered from `before` on, here and below.
+                rows.extend((first..first + block.taps).map(|channel| of(x.cast(), channel, zeros)));
+                rows.extend((first..last).map(|channel| of(g.cast(), channel + before, zeros)));
+                for (which, count) in [(0, block.carried_h), (1, block.carried_r)] {
+                    let missing = count.saturating_sub(first);
+                    rows.extend((0..missing).map(|_| zeros));
+                    let ring = carried[which].offsets(first + missing - count..first);
+                    rows.extend(ring.map(|offset| carried[which].start.wrapping_add(offset).cast_const().cast::<u8>()));
+                }
+                rows.extend((first..last).map(|channel| of(output.cast_const().cast(), channel, spare)));
+                for (which, count) in [(0, block.left_h()), (1, block.left_r())] {
+                    let ring = carried[which].offsets(last - count..last);
+                    rows.extend(ring.map(|offset| carried[which].start.wrapping_add(offset).cast_const().cast::<u8>()));
+                }
+                // SAFETY: rows of the tensors from a column on, of the ring, of zeros and of what is forgotten, all at least so
+                // long.
+                unsafe { kernel.call(rows, columns.len() * size_of::<T>()) };
             }
         }
         true

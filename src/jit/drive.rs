@@ -58,6 +58,14 @@ impl<P> Rows<P> {
     pub(super) fn offset(&self, row: usize) -> usize {
         (if row < self.ring { row } else { row % self.ring }) * self.stride
     }
+
+    /// The same of rows that follow one another.
+    pub(super) fn offsets(&self, rows: Range<usize>) -> impl Iterator<Item = usize> + use<P> {
+        let (stride, ring) = (self.stride, self.ring);
+        let first = if rows.start < ring { rows.start } else { rows.start % ring };
+        let next = move |&at: &usize| Some(if at + 1 == ring { 0 } else { at + 1 });
+        std::iter::successors(Some(first), next).take(rows.len()).map(move |at| at * stride)
+    }
 }
 
 /// The same stretch of every channel, in and out.
@@ -120,7 +128,9 @@ impl JitEngine {
     /// Computes a part of a tensor.
     pub(crate) fn run<E: Element>(&self, task: Task, part: &mut Part<'_, E>) {
         let geometry = part.geometry();
+        // The forward pass alone: a sum of squares is the same with a zero more, a sum of −0 is not.
         if geometry.channels == 2
+            && task == Task::Forward
             && let Some(engine) = self.of_two_channels()
         {
             return engine.run(task, part);

@@ -82,16 +82,16 @@ fn what_is_not_lane_wise_or_not_known_is_refused() {
         ("does not restore", Instruction::with2(Code::Add_rm64_imm8, RSP, 64).unwrap()),
     ];
     for (reason, instruction) in cases {
-        let refusal = lift(&assemble(&[instruction]), Target::Evex512, TABLE, None).unwrap_err();
+        let refusal = lift(&assemble(&[instruction]), Target::Evex512, TABLE, None, false).unwrap_err();
         assert!(refusal.to_string().contains(reason), "{instruction}: {refusal}");
     }
     let long = [
         Instruction::with2(Code::Sub_rm64_imm32, RSP, 0x800).unwrap(),
         Instruction::with2(Code::Mov_r64_rm64, RSP, Register::RBP).unwrap(),
     ];
-    let refusal = lift(&assemble(&long), Target::Evex512, TABLE, None).unwrap_err();
+    let refusal = lift(&assemble(&long), Target::Evex512, TABLE, None, false).unwrap_err();
     assert!(refusal.to_string().contains("the frame would be"), "{refusal}");
-    let refusal = lift(&[0x06], Target::Evex512, TABLE, None).unwrap_err();
+    let refusal = lift(&[0x06], Target::Evex512, TABLE, None, false).unwrap_err();
     assert!(refusal.to_string().contains("not known"), "{refusal}");
 }
 
@@ -103,7 +103,7 @@ fn a_constant_stays_in_memory_where_its_address_is_overwritten() {
     };
     let other = if TABLE == Register::RSI { Register::RDX } else { Register::RSI };
     let count = |instructions: &[Instruction]| {
-        let code = lift(&assemble(instructions), Target::Evex512, TABLE, None).unwrap();
+        let code = lift(&assemble(instructions), Target::Evex512, TABLE, None, false).unwrap();
         let lifted: Vec<Instruction> = Decoder::with_ip(64, &code, 0, DecoderOptions::NONE).iter().collect();
         // Loads into the registers that only EVEX has.
         lifted
@@ -150,7 +150,7 @@ fn compiled(plan: &Plan, vectors: Vectors) -> CompiledKernel {
 /// What this host can run beside 128 bits.
 fn host_targets() -> Vec<Target> {
     let has = |target: &Target| match target {
-        Target::Vex256 => host::vectors(crate::Width::W256).is_ok(),
+        Target::Vex128 | Target::Vex256 => host::vectors(crate::Width::W256).is_ok(),
         Target::Evex256 | Target::Evex512 => host::vectors(crate::Width::W512).is_ok(),
     };
     TARGETS.into_iter().filter(has).collect()
@@ -243,7 +243,7 @@ fn rows_are_asked_for_and_lines_go_past_the_caches() {
         for (traffic, loads, stores, past) in
             [(Traffic::Cached, 12, 0, 0), (Traffic::Beyond, 12, 8, 0), (Traffic::Past, 12, 0, 8)]
         {
-            let kernel = Kernel::Block { channels: 8, traffic, stage: Stage::Forward };
+            let kernel = Kernel::Block { channels: 8, traffic, stage: Stage::Forward, convert: false };
             let (code, _) = machine_code(&plan, kernel, Vectors::Wide(target), &*isa).unwrap().unwrap();
             let names: Vec<String> = Decoder::with_ip(64, &code, 0, DecoderOptions::NONE)
                 .iter()

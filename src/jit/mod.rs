@@ -33,6 +33,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::activation::Activation;
+use crate::codegen::backward;
 use crate::codegen::block::{block_channels, most_block_channels};
 use crate::codegen::{self, Kernel, Traffic, listing};
 use crate::config::{Boundary, Parameters};
@@ -72,6 +73,8 @@ struct StageKernels {
     blocks: [[Lazy; 3]; 4],
     /// In the caches and past them.
     elementwise: [Lazy; 2],
+    /// Of the gradient, by whether few channels, and by [`Traffic`].
+    backward: [[Lazy; 3]; 2],
 }
 
 /// How many stages there are.
@@ -163,6 +166,16 @@ impl JitEngine {
         self.stage(stage).elementwise[usize::from(past)].get_or_init(compile).as_ref().ok()
     }
 
+    /// The kernel of the gradient for a block of channels, few or more, and how many, if it can be had.
+    fn backward(&self, few: bool, traffic: Traffic) -> Option<(&CompiledKernel, usize)> {
+        let whole = backward::block_channels(&self.plan);
+        let channels = if few { FEW.min(whole) } else { whole };
+        let compile = || CompiledKernel::new(&self.plan, Kernel::Backward { channels, traffic }, self.vectors);
+        let kernels = &self.stage(Stage::Gradient).backward;
+        let kernel = kernels[usize::from(few)][traffic as usize].get_or_init(compile);
+        kernel.as_ref().ok().map(|kernel| (kernel, channels))
+    }
+
     /// The engine for elements that were widened: this one, where there is nothing to widen, or another, if it can be had.
     fn of_lanes(&self) -> Option<&Self> {
         if self.plan.number == self.plan.number.lane() {
@@ -198,7 +211,9 @@ impl JitEngine {
         if forward && channels == whole && traffic == Traffic::Cached {
             return Some((&self.main, whole));
         }
-        let compile = || CompiledKernel::new(&self.plan, Kernel::Block { channels, traffic, stage }, self.vectors);
+        let convert = self.plan.number == Number::F16 && host::converts_f16();
+        let kernel = Kernel::Block { channels, traffic, stage, convert };
+        let compile = || CompiledKernel::new(&self.plan, kernel, self.vectors);
         match self.stage(stage).blocks[size as usize][traffic as usize].get_or_init(compile) {
             Ok(kernel) => Some((kernel, channels)),
             Err(_) => forward.then_some((&self.main, whole)),
@@ -227,7 +242,8 @@ pub(crate) fn main_kernel(plan: &Plan) -> Kernel {
     if plan.is_cumulative() {
         Kernel::Combine { one: false }
     } else {
-        Kernel::Block { channels: block_channels(plan), traffic: Traffic::Cached, stage: Stage::Forward }
+        let convert = plan.number == Number::F16 && host::converts_f16();
+        Kernel::Block { channels: block_channels(plan), traffic: Traffic::Cached, stage: Stage::Forward, convert }
     }
 }
 
@@ -252,7 +268,8 @@ pub(crate) fn clif(plan: &Plan, vectors: Vectors, one_channel: bool) -> String {
         format!("; {name}\n{}", listing::clif(plan, kernel, &source))
     };
     if one_channel && !plan.is_cumulative() {
-        return text(("one channel", Kernel::Block { channels: 1, traffic: Traffic::Cached, stage: Stage::Forward }));
+        let kernel = Kernel::Block { channels: 1, traffic: Traffic::Cached, stage: Stage::Forward, convert: false };
+        return text(("one channel", kernel));
     }
     kernels(plan).map(text).collect::<Vec<_>>().join("\n")
 }
@@ -322,9 +339,9 @@ mod tests {
             let stage = Stage::Forward;
             all.extend(
                 [1, FEW, most_block_channels(plan)]
-                    .map(|channels| Kernel::Block { channels, traffic: traffic[0], stage }),
+                    .map(|channels| Kernel::Block { channels, traffic: traffic[0], stage, convert: false }),
             );
-            all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic, stage }));
+            all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic, stage, convert: false }));
         }
         all
     }

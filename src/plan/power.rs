@@ -154,8 +154,9 @@ const CENTERS: u32 = 160;
 const MAX_FRACTION: f64 = 0.9;
 /// Beyond this the result is 0, x or ∞ for every f32, and products of beta could overflow.
 const MAX_BETA: f64 = 1e30;
-/// The largest exponent that a step of 2^n takes.
+/// The largest exponent that a step of 2^n takes, and the largest of 2^−n.
 const MAX_STEP: f64 = 120.0;
+const MAX_SHRINK: f64 = 125.0;
 /// Relative error of 1 that is one half to one ulp.
 const ULP: f64 = 1.0 / (1u64 << 24) as f64;
 /// Error that the polynomial fitted for a beta may have: less than the roundings of its recipe.
@@ -176,8 +177,8 @@ fn fit_target(beta: f64) -> f64 {
 fn rounding_target(number: Number) -> f64 {
     match number {
         Number::F32 | Number::F64 => 0.0,
-        Number::F16 => ULP,
-        Number::Bf16 => 8.0 * ULP,
+        Number::F16 => 2.0 * ULP,
+        Number::Bf16 => 32.0 * ULP,
     }
 }
 
@@ -299,13 +300,17 @@ impl Staging {
         let (above, below) = (128.0, least.map_or(160.0, |least| (-least.log2()).max(0.0)));
         let (above, below) = (beta.abs() * above, beta.abs() * below);
         let (shrink, grow) = if beta > 0.0 { (above, below) } else { (below, above) };
+        // One step takes m^(−beta) as well, which is up to 2^|beta|.
+        let step = MAX_STEP - (beta.abs() - MAX_POLYNOMIAL).max(0.0);
         // Σ holds x², so |x| < 2^64 wherever d is finite: two steps make 0 of it. A subnormal takes three to ∞.
-        let stages = |reach: f64, most: f64| (reach / MAX_STEP).ceil().clamp(1.0, most);
-        let stages = stages(shrink, 2.0).max(stages(grow, 3.0));
-        let limit = stages * MAX_STEP;
+        let stages = (shrink / MAX_STEP).ceil().clamp(1.0, 2.0).max((grow / step).ceil().clamp(1.0, 3.0));
+        // m is up to one binade from 1 on the side where the result shrinks.
+        let (shrink, grow) = (stages * MAX_SHRINK - beta.abs(), stages * step);
+        let (most_above, most_below) = if beta > 0.0 { (shrink, grow) } else { (grow, shrink) };
+        let bound = |most: f64, binades: f64| (most / beta.abs()).min(binades);
         // Where d ≥ k is known a finite base is asked for.
-        let high = (above > limit || least.is_some()).then(|| ((limit / beta.abs()).exp2() as f32).min(f32::MAX));
-        let low = (below > limit).then(|| (-(limit / beta.abs()).min(126.0)).exp2() as f32);
+        let high = (above > most_above || least.is_some()).then(|| (bound(most_above, 200.0).exp2() as f32).min(f32::MAX));
+        let low = (below > most_below).then(|| (-bound(most_below, 126.0)).exp2() as f32);
         Self { stages: stages as u8, low, high }
     }
 }

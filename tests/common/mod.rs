@@ -9,6 +9,7 @@ pub mod draw;
 pub mod golden;
 pub mod gradients;
 pub mod measure;
+pub mod place;
 pub mod rng;
 #[cfg(feature = "cli")]
 pub mod tool;
