@@ -1,7 +1,7 @@
 //! The options that describe a layer, shared by the subcommands.
 
 use clap::{Args, ValueEnum};
-use lrn_jit::{Backend, Boundary, Convention, LrnConfig, Width};
+use lrn_jit::{Activation, Backend, Boundary, Convention, LrnConfig, Width};
 
 /// A layer on the command line.
 #[derive(Args, Debug, Clone)]
@@ -57,6 +57,20 @@ impl LayerArguments {
             Some(backend) => config.backend(backend),
             None => config,
         }
+    }
+}
+
+/// What is done to the input first, on the command line.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct InputArguments {
+    /// Normalizes max(x, 0): a ReLU in the same pass over memory.
+    #[arg(long)]
+    pub relu: bool,
+}
+
+impl From<InputArguments> for Activation {
+    fn from(arguments: InputArguments) -> Self {
+        if arguments.relu { Self::Relu } else { Self::Identity }
     }
 }
 

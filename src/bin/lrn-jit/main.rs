@@ -15,6 +15,7 @@ mod progress;
 mod rivals;
 mod run;
 mod show;
+mod values;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
