@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lrn_jit::plan::{FittedRange, Formula, Fraction, Guard, Plan, Power, Staging, Summation};
-use lrn_jit::{Boundary, LocalResponseNorm};
+use lrn_jit::{Boundary, Element, LocalResponseNorm};
 
 use super::rng::Rng;
 
@@ -94,7 +94,7 @@ impl Place {
 }
 
 /// What code a layer runs, by name: formula, fraction with its variants, guard, summation.
-pub fn recipe(layer: &LocalResponseNorm) -> String {
+pub fn recipe<E: Element>(layer: &LocalResponseNorm<E>) -> String {
     match &layer.plan().formula {
         Formula::Copy => "copy".into(),
         Formula::Scale { factors } => format!("scale by {}", factors.len()),

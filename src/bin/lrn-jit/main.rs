@@ -15,6 +15,7 @@ mod progress;
 mod rivals;
 mod run;
 mod show;
+mod task;
 mod values;
 
 use std::io::{self, Write as _};

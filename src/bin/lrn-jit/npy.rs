@@ -108,7 +108,8 @@ fn element(descriptor: &str) -> Option<(Number, bool)> {
         ">" => true,
         _ => return None,
     };
-    let number = [Number::F32, Number::F64, Number::F16].into_iter().find(|number| name == format!("f{}", size(*number)))?;
+    let number =
+        [Number::F32, Number::F64, Number::F16].into_iter().find(|number| name == format!("f{}", size(*number)))?;
     Some((number, big_endian))
 }
 

@@ -40,8 +40,14 @@ pub trait Compute: Sync {
 trait Layer<F>: Sync {
     fn forward(&self, x: &[F], shape: &[usize], y: &mut [F], executor: &dyn Executor) -> Result<(), ShapeError>;
 
-    fn backward(&self, x: &[F], g: &[F], shape: &[usize], dx: &mut [F], executor: &dyn Executor)
-    -> Result<(), ShapeError>;
+    fn backward(
+        &self,
+        x: &[F],
+        g: &[F],
+        shape: &[usize],
+        dx: &mut [F],
+        executor: &dyn Executor,
+    ) -> Result<(), ShapeError>;
 
     fn description(&self) -> Description;
 }
@@ -155,10 +161,7 @@ impl<F: Value> Computing<F> {
     }
 
     /// On the threads there are.
-    fn on_threads(
-        &self,
-        work: impl FnOnce(&dyn Executor) -> Result<(), ShapeError> + Send,
-    ) -> Result<(), ShapeError> {
+    fn on_threads(&self, work: impl FnOnce(&dyn Executor) -> Result<(), ShapeError> + Send) -> Result<(), ShapeError> {
         match &self.pool {
             None => work(&Serial),
             Some(pool) => pool.install(|| work(&CurrentRayon)),

@@ -147,7 +147,14 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
     for output in [output, grad_output].into_iter().flatten() {
         output.commit()?;
     }
-    report(arguments, out, &compute.description(), &input, files * slabs.elements() * size, (compiled, ran, begun.elapsed()))
+    report(
+        arguments,
+        out,
+        &compute.description(),
+        &input,
+        files * slabs.elements() * size,
+        (compiled, ran, begun.elapsed()),
+    )
 }
 
 /// Opens the gradient, which has to be as the input is.
