@@ -84,6 +84,19 @@ pub(crate) fn outputs<L: Lanes>(
     let mut inputs = [read[0]; Stage::MOST.0];
     inputs[..read.len()].copy_from_slice(read);
     activate(lanes, plan, stage, &mut inputs[..read.len()]);
+    of_activated(lanes, plan, stage, raw, &inputs[..read.len()], sums)
+}
+
+/// The same of inputs that were activated; `raw`: x before.
+#[inline(always)]
+pub(crate) fn of_activated<L: Lanes>(
+    lanes: &mut L,
+    plan: &Plan,
+    stage: Stage,
+    raw: L::Float,
+    inputs: &[L::Float],
+    sums: &[L::Float],
+) -> [L::Float; Stage::MOST.2] {
     let (a, k, power) = match &plan.formula {
         Formula::Normalize { a, k, power, .. } => (*a, *k, power),
         _ if stage == Stage::Zero => return [lanes.float(0.0); 3],
@@ -94,7 +107,7 @@ pub(crate) fn outputs<L: Lanes>(
         }
     };
     if matches!(stage, Stage::Gather | Stage::SecondGather) {
-        return [gather(lanes, plan, stage, raw, (&inputs, sums), a * power.beta); 3];
+        return [gather(lanes, plan, stage, raw, (inputs, sums), a * power.beta); 3];
     }
     lanes.part("base: d = k + a·Σ");
     let (a_lane, k) = (lanes.float(a), lanes.float(k));

@@ -11,17 +11,18 @@
 //!         outputs = stage(inputs[channel], Σ)
 //! ```
 //!
-//! A plan without a window has inputs of its own channels only. A vector of words of halves is two vectors of floats; they go
-//! through the arithmetic side by side.
+//! A plan without a window has inputs of its own channels only. A vector of words of halves is two vectors of floats, which go
+//! through the arithmetic side by side. f16 are one, where the processor converts them.
 
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 
-use super::clif_lanes::{ClifLanes, ConstantTable, Operand};
+use super::clif_lanes::{ClifLanes, ConstantTable, Operand, Place};
 use super::{Arguments, for_each_vector};
+use crate::activation::Activation;
 use crate::arithmetic::Lanes as _;
 use crate::arithmetic::half::narrow;
-use crate::arithmetic::stage::{activate, outputs, term};
+use crate::arithmetic::stage::{activate, of_activated, outputs, term};
 use crate::arithmetic::window::PartialSums;
 use crate::number::Number;
 use crate::plan::{Effort, Plan, Summation};
@@ -88,33 +89,39 @@ impl Layout {
     }
 }
 
-/// Emits the kernel's body.
+/// Emits the kernel's body. `convert`: f16 are converted by the processor.
 pub(super) fn emit(
     plan: &Plan,
-    stage: Stage,
-    channels: usize,
+    (stage, channels, convert): (Stage, usize, bool),
     builder: &mut FunctionBuilder<'_>,
     constants: &mut ConstantTable,
     Arguments { rows, constants: table, end }: Arguments,
     lanes: u32,
 ) {
+    let rows_of = match plan.number {
+        Number::F16 if convert => RowsOf::Converted,
+        Number::F16 | Number::Bf16 => RowsOf::Words,
+        Number::F32 | Number::F64 => RowsOf::Lanes,
+    };
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
-    let halves = matches!(plan.number, Number::F16 | Number::Bf16);
+    let step = if rows_of == RowsOf::Converted { step / 2 } else { step };
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
-        let layout = Layout::new(plan, stage, channels);
-        let parts = if halves { 2 } else { 1 };
-        let mut emit = Emit { plan, stage, layout, parts, builder, constants, table, lanes, row: (rows, offset) };
-        let sums: Vec<Vec<Operand>> = stage.terms().iter().map(|&term| emit.sums(term)).collect();
-        let mut channel = 0;
-        while channel < channels {
-            let first = channel;
-            match (channels - channel) * parts {
-                4.. => channel += emit.group::<4>(&sums, first),
-                2.. => channel += emit.group::<2>(&sums, first),
-                _ => channel += emit.group::<1>(&sums, first),
-            }
-        }
+        let (layout, row) = (Layout::new(plan, stage, channels), (rows, offset));
+        let parts = if rows_of == RowsOf::Words { 2 } else { 1 };
+        let mut emit = Emit { plan, stage, layout, rows_of, parts, builder, constants, table, lanes, row, kept: vec![] };
+        emit.channels();
     });
+}
+
+/// What the vectors of a row are.
+#[derive(Clone, Copy, PartialEq)]
+enum RowsOf {
+    /// What is computed with.
+    Lanes,
+    /// Words of two halves.
+    Words,
+    /// f16, converted by the processor.
+    Converted,
 }
 
 /// Channels of a block as a listing names them.
@@ -131,6 +138,7 @@ struct Emit<'a, 'b> {
     plan: &'a Plan,
     stage: Stage,
     layout: Layout,
+    rows_of: RowsOf,
     /// Vectors of floats that a vector of a row is.
     parts: usize,
     builder: &'a mut FunctionBuilder<'b>,
@@ -139,19 +147,37 @@ struct Emit<'a, 'b> {
     lanes: u32,
     /// The rows' addresses, and the offset of the vector.
     row: (Value, Value),
+    /// x of all taps, part by part, where it was cut off or converted for the sums.
+    kept: Vec<Vec<Operand>>,
 }
 
 impl<'b> Emit<'_, 'b> {
     fn row(&self, row: usize, part: usize) -> Operand {
         let (rows, offset) = self.row;
-        match self.parts {
-            1 => Operand::Row { rows, row, offset },
-            _ => Operand::Half { rows, row, offset, upper: part == 1 },
+        let place = Place { rows, row, offset, positive: false };
+        match self.rows_of {
+            RowsOf::Lanes => Operand::Row(place),
+            RowsOf::Words => Operand::Half(place, part == 1),
+            RowsOf::Converted => Operand::Converted(place),
         }
     }
 
     fn lanes<const K: usize>(&mut self) -> ClifLanes<'_, 'b, K> {
         ClifLanes::new(self.builder, self.constants, self.table, self.lanes)
+    }
+
+    /// All channels of the block.
+    fn channels(&mut self) {
+        let sums: Vec<Vec<Operand>> = self.stage.terms().iter().map(|&term| self.sums(term)).collect();
+        let channels = self.layout.channels;
+        let mut first = 0;
+        while first < channels {
+            match (channels - first) * self.parts {
+                4.. => first += self.group::<4>(&sums, first),
+                2.. => first += self.group::<2>(&sums, first),
+                _ => first += self.group::<1>(&sums, first),
+            }
+        }
     }
 
     /// The window sums of all channels, part by part, where the plan has any: before the first recipe, so that partial sums and
@@ -160,13 +186,15 @@ impl<'b> Emit<'_, 'b> {
         let Some(Summation::Unrolled { taps }) = self.plan.summation() else {
             return vec![];
         };
-        let Self { stage, layout: Layout { channels, taps: rows, .. }, parts, plan, .. } = *self;
         let what = if of == Term::Square(0) { "squares and window sums" } else { "terms and window sums" };
+        let Self { stage, layout: Layout { channels, taps: rows, .. }, plan, parts, .. } = *self;
+        let keep = stage == Stage::Forward && (parts == 2 || plan.input == Activation::Relu);
         let mut sums = vec![Operand::Constant(0); channels * parts];
         for part in 0..parts {
-            let operands: Vec<_> =
-                (0..stage.tapped()).map(|input| (0..rows).map(|row| self.row(input * rows + row, part)).collect()).collect::<Vec<Vec<_>>>();
+            let input = |input| (0..rows).map(|row| self.row(input * rows + row, part)).collect();
+            let operands: Vec<Vec<Operand>> = (0..stage.tapped()).map(input).collect();
             let mut partial = PartialSums::new(taps);
+            let mut kept = vec![];
             let mut one = self.lanes::<1>();
             one.part_of(|| format!("{what} of {}", channels_from(0, channels)));
             for channel in 0..channels {
@@ -176,9 +204,13 @@ impl<'b> Emit<'_, 'b> {
                         *input = [Operand::Value(one.load_operand(rows[row]))];
                     }
                     activate(one, plan, stage, &mut inputs[..operands.len()]);
+                    kept.push(inputs[0][0]);
                     term(one, of, &inputs)
                 });
                 sums[channel * parts + part] = sum;
+            }
+            if keep {
+                self.kept.push(kept);
             }
         }
         sums
@@ -186,7 +218,7 @@ impl<'b> Emit<'_, 'b> {
 
     /// Emits the outputs of some channels from `first` on, `K` vectors side by side, and gives how many channels those are.
     fn group<const K: usize>(&mut self, sums: &[Vec<Operand>], first: usize) -> usize {
-        let Self { stage, layout, parts, plan, .. } = *self;
+        let Self { stage, layout, plan, parts, .. } = *self;
         let channels = K / parts;
         let inputs: Vec<[Operand; K]> = (0..stage.inputs())
             .map(|input| std::array::from_fn(|i| self.row(layout.input(input) + first + i / parts, i % parts)))
@@ -196,15 +228,21 @@ impl<'b> Emit<'_, 'b> {
             .filter(|sums| !sums.is_empty())
             .map(|sums| std::array::from_fn(|i| sums[first * parts + i]))
             .collect();
+        let kept = std::mem::take(&mut self.kept);
         let mut lanes = self.lanes::<K>();
         if layout.channels > channels && !sums.is_empty() {
             lanes.part_of(|| format!("{}, side by side", channels_from(first, channels)));
         }
-        let results = outputs(&mut lanes, plan, stage, &inputs, &sums);
+        let results = if kept.is_empty() {
+            outputs(&mut lanes, plan, stage, &inputs, &sums)
+        } else {
+            let x: [Operand; K] = std::array::from_fn(|i| kept[i % parts][layout.center + first + i / parts]);
+            of_activated(&mut lanes, plan, stage, x, &[x], &sums)
+        };
+        self.kept = kept;
         for (output, values) in results.into_iter().take(stage.outputs()).enumerate() {
-            for channel in 0..channels {
-                let row = layout.output(output) + first + channel;
-                self.store(&values[channel * parts..][..parts], row, (channel == 0).then_some((first, channels)));
+            for (channel, values) in values.chunks_exact(parts).enumerate() {
+                self.store(values, layout.output(output) + first + channel, (channel == 0).then_some((first, channels)));
             }
         }
         channels
@@ -213,7 +251,7 @@ impl<'b> Emit<'_, 'b> {
     /// Stores a vector, or two as halves; the first of some channels says so.
     fn store(&mut self, values: &[Operand], row: usize, named: Option<(usize, usize)>) {
         let (rows, offset) = self.row;
-        let number = self.plan.number;
+        let (number, rows_of) = (self.plan.number, self.rows_of);
         let mut one = self.lanes::<1>();
         if let Some((first, channels)) = named {
             one.part_of(|| format!("store {}", channels_from(first, channels)));
@@ -225,10 +263,13 @@ impl<'b> Emit<'_, 'b> {
                 let [words] = one.or(low, high);
                 words
             }
-            _ => values[0],
+            _ => Operand::Value(one.load_operand(values[0])),
         };
-        let value = Operand::Value(one.load_operand(value));
         let address = one.row_address(rows, row, offset);
-        one.store(value, address);
+        if rows_of == RowsOf::Converted {
+            one.store_converted(value, address);
+        } else {
+            one.store(value, address);
+        }
     }
 }

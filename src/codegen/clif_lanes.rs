@@ -89,9 +89,42 @@ pub(crate) enum Operand {
     /// A constant, by its place in the table.
     Constant(i32),
     /// At `offset` of the row whose start stands at place `row` of `rows`.
-    Row { rows: Value, row: usize, offset: Value },
+    Row(Place),
     /// Of a row of halves the ones that stand in the upper half of each word there, or in the lower.
-    Half { rows: Value, row: usize, offset: Value, upper: bool },
+    Half(Place, bool),
+    /// Of a row of f16, converted by the processor: code for [`lift`](crate::jit::lift) alone.
+    Converted(Place),
+}
+
+/// A vector of a row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) rows: Value,
+    pub(crate) row: usize,
+    pub(crate) offset: Value,
+    /// What is negative is 0.
+    pub(crate) positive: bool,
+}
+
+impl Operand {
+    /// The same, cut off at 0, if it is still in memory.
+    fn positive(self) -> Option<Self> {
+        let cut = |place: Place| Place { positive: true, ..place };
+        match self {
+            Self::Row(_) => None,
+            Self::Half(place, upper) => Some(Self::Half(cut(place), upper)),
+            Self::Converted(place) => Some(Self::Converted(cut(place))),
+            Self::Value(_) | Self::Constant(_) => None,
+        }
+    }
+
+    /// Where it is, if that is a row.
+    pub(crate) fn place(self) -> Option<Place> {
+        match self {
+            Self::Row(place) | Self::Half(place, _) | Self::Converted(place) => Some(place),
+            Self::Value(_) | Self::Constant(_) => None,
+        }
+    }
 }
 
 /// `K` vectors that go through the same arithmetic in lockstep.
@@ -157,6 +190,15 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
         self.builder.ins().store(in_bounds(), value, address, 0);
     }
 
+    /// Writes a vector of f32 to `address` as f16, converted by the processor: code for [`lift`](crate::jit::lift) alone.
+    pub(crate) fn store_converted(&mut self, value: Operand, address: Value) {
+        let value = self.load_operand(value);
+        // Stands for the conversion of all.
+        let pairs = self.cast(F64X2, value);
+        let first = self.builder.ins().extractlane(pairs, 0);
+        self.builder.ins().store(in_bounds(), first, address, 0);
+    }
+
     /// The address of the vector at `offset` of the row whose start stands at place `row` of `rows`.
     pub(crate) fn row_address(&mut self, rows: Value, row: usize, offset: Value) -> Value {
         let start = self.builder.ins().load(I64, in_bounds().with_aligned(), rows, slot(row));
@@ -168,12 +210,29 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
         match operand {
             Operand::Value(value) => value,
             Operand::Constant(offset) => self.builder.ins().load(ty, MemFlagsData::trusted(), self.table, offset),
-            Operand::Row { rows, row, offset } => {
-                let address = self.row_address(rows, row, offset);
-                self.builder.ins().load(ty, in_bounds(), address, 0)
+            Operand::Row(place) | Operand::Half(place, _) | Operand::Converted(place) => {
+                let address = self.row_address(place.rows, place.row, place.offset);
+                let value = self.read(operand, address);
+                if !place.positive {
+                    return value;
+                }
+                let zero = self.constants.offset(0, true);
+                let zero = self.get(ty, Operand::Constant(zero));
+                self.select(value, zero, zero, value)
             }
-            Operand::Half { rows, row, offset, upper } => {
-                let address = self.row_address(rows, row, offset);
+        }
+    }
+
+    /// The vector of a row that stands at `address`.
+    fn read(&mut self, operand: Operand, address: Value) -> Value {
+        let ty = self.float_type();
+        match operand {
+            Operand::Converted(_) => {
+                // Stands for the conversion of as many f16.
+                let halves = self.builder.ins().uload16x4(in_bounds(), address, 0);
+                self.cast(ty, halves)
+            }
+            Operand::Half(_, upper) => {
                 let words = self.builder.ins().load(I32X4, in_bounds(), address, 0);
                 let number = self.constants.number;
                 let mut one = ClifLanes::<1>::new(self.builder, self.constants, self.table, self.lanes);
@@ -184,6 +243,7 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
                 let [value] = widen(&mut one, number, words);
                 one.get(ty, value)
             }
+            _ => self.builder.ins().load(ty, in_bounds(), address, 0),
         }
     }
 
@@ -228,11 +288,11 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
     fn cast_group(&mut self, ty: Type, group: Group<K>) -> Group<K> {
         group.map(|operand| match operand {
             Operand::Value(value) => Operand::Value(self.cast(ty, value)),
-            Operand::Half { .. } => {
-                let float = self.load_operand(operand);
+            Operand::Constant(_) | Operand::Row(Place { positive: false, .. }) => operand,
+            converted => {
+                let float = self.load_operand(converted);
                 Operand::Value(self.cast(ty, float))
             }
-            in_memory => in_memory,
         })
     }
 
@@ -342,6 +402,11 @@ impl<const K: usize> Lanes for ClifLanes<'_, '_, K> {
     }
 
     fn max(&mut self, a: Group<K>, b: Group<K>) -> Group<K> {
+        // What is cut off at 0 may wait in memory, too.
+        let zero = |lanes: &Self, at: i32| lanes.constants.bits[at as usize / SLOT_BYTES] == 0;
+        if matches!(a[0], Operand::Constant(at) if zero(self, at)) && b.iter().all(|b| b.positive().is_some()) {
+            return b.map(|b| b.positive().unwrap_or(b));
+        }
         // b < a, not a > b: this is what becomes maxps.
         let ty = self.float_type();
         self.zip(ty, a, b, |lanes, a, b| lanes.select(b, a, a, b))

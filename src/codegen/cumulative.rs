@@ -18,7 +18,7 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 
-use super::clif_lanes::{ClifLanes, ConstantTable, Operand, in_bounds, slot};
+use super::clif_lanes::{ClifLanes, ConstantTable, Operand, Place, in_bounds, slot};
 use super::{Arguments, for_each_vector};
 use crate::arithmetic::Lanes as _;
 use crate::arithmetic::cumulative::window_sum;
@@ -90,7 +90,7 @@ pub(super) fn emit_combine<const K: usize>(
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
         let [x, suffix, prefix, total, y] = [0, 1, 2, 3, 4].map(|index| {
-            let place = |channel| Operand::Row { rows, row: channel * COMBINE_ROWS + index, offset };
+            let place = |channel| Operand::Row(Place { rows, row: channel * COMBINE_ROWS + index, offset, positive: false });
             std::array::from_fn::<Operand, K, _>(place)
         });
         let sum = if plan.boundary == Boundary::Wrap {
@@ -102,7 +102,7 @@ pub(super) fn emit_combine<const K: usize>(
         } else {
             let mut one = ClifLanes::<1>::new(builder, constants, table, lanes);
             one.part("window sum: the end of one block and the carried beginning of the next");
-            let mut carry = Operand::Value(one.load_operand(Operand::Row { rows, row: turns, offset }));
+            let mut carry = Operand::Value(one.load_operand(Operand::Row(Place { rows, row: turns, offset, positive: false })));
             let carries = prefix.map(|tap| {
                 let tap = Operand::Value(one.load_operand(tap));
                 [carry] = add_square(&mut one, plan, carry, tap);
@@ -116,7 +116,7 @@ pub(super) fn emit_combine<const K: usize>(
         let [values, ..] = outputs(&mut lanes, plan, Stage::Forward, &[x], &[sum]);
         lanes.part("store");
         for (value, y) in values.into_iter().zip(y) {
-            let Operand::Row { rows, row, offset } = y else { unreachable!("a row is a row") };
+            let Some(Place { rows, row, offset, .. }) = y.place() else { unreachable!("a row is a row") };
             let value = lanes.load_operand(value);
             let address = lanes.row_address(rows, row, offset);
             lanes.store(Operand::Value(value), address);

@@ -12,7 +12,7 @@
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 
-use super::clif_lanes::{ClifLanes, ConstantTable, Operand};
+use super::clif_lanes::{ClifLanes, ConstantTable, Operand, Place};
 use super::{Arguments, for_each_vector};
 use crate::arithmetic::Lanes as _;
 use crate::arithmetic::stage::outputs;
@@ -75,7 +75,7 @@ impl Emit<'_, '_> {
             std::array::from_fn(|i| if i == 0 { offset } else { builder.ins().iadd_imm_s(offset, bytes * i as i64) });
         let mut group = ClifLanes::<K>::new(builder, constants, table, lanes);
         let terms = if plan.summation().is_some() { stage.terms().len() } else { 0 };
-        let of = |row: usize| offsets.map(|offset| Operand::Row { rows, row, offset });
+        let of = |row: usize| offsets.map(|offset| Operand::Row(Place { rows, row, offset, positive: false }));
         let sums: Vec<[Operand; K]> =
             (0..terms).map(|term| of(term).map(|sum| Operand::Value(group.load_operand(sum)))).collect();
         let inputs: Vec<[Operand; K]> = (0..stage.inputs()).map(|input| of(terms + input)).collect();

@@ -39,6 +39,8 @@ pub(crate) enum Kernel {
         traffic: Traffic,
         /// What is computed.
         stage: Stage,
+        /// Of f16: whether the processor converts them, rather than bits. Such code has to be lifted, if only to 128 bits.
+        convert: bool,
     },
     /// Elements one behind the other, from sums of their windows.
     Elementwise {
@@ -107,8 +109,8 @@ fn emit(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig, m
     let &[rows, table, end] = builder.block_params(entry) else { unreachable!("three parameters were declared") };
     let arguments = Arguments { rows, constants: table, end };
     match kernel {
-        Kernel::Block { channels, stage, .. } => {
-            block::emit(plan, stage, channels, &mut builder, &mut constants, arguments, lanes);
+        Kernel::Block { channels, stage, convert, .. } => {
+            block::emit(plan, (stage, channels, convert), &mut builder, &mut constants, arguments, lanes);
         }
         Kernel::Elementwise { stage, .. } => elementwise::emit(plan, stage, &mut builder, &mut constants, arguments, lanes),
         Kernel::Accumulate => cumulative::emit_accumulate(plan, &mut builder, &mut constants, arguments, lanes),

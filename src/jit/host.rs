@@ -25,6 +25,7 @@ impl Vectors {
     pub(crate) fn lanes(self) -> u32 {
         match self {
             Self::Narrow => 4,
+            Self::Wide(Target::Vex128) => 4,
             Self::Wide(Target::Vex256 | Target::Evex256) => 8,
             Self::Wide(Target::Evex512) => 16,
         }
@@ -35,6 +36,7 @@ impl Vectors {
         match self {
             Self::Narrow if cfg!(target_arch = "x86_64") => "128-bit vectors (AVX2)",
             Self::Narrow => "128-bit vectors",
+            Self::Wide(Target::Vex128) => "128-bit vectors (AVX)",
             Self::Wide(Target::Vex256) => "256-bit vectors (AVX2)",
             Self::Wide(Target::Evex256) => "256-bit vectors (AVX-512 VL)",
             Self::Wide(Target::Evex512) => "512-bit vectors (AVX-512)",
@@ -56,6 +58,14 @@ pub(crate) fn vectors(width: Width) -> Result<Vectors, CompileError> {
         Width::W512 if has.avx512 => Ok(Vectors::Wide(Target::Evex512)),
         Width::W512 => lacks("AVX-512 (F, DQ and VL)"),
     }
+}
+
+/// Whether the processor converts f16.
+pub(crate) fn converts_f16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("f16c");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// What decides about widths.

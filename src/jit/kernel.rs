@@ -13,7 +13,7 @@ use cranelift_module::{Module, ModuleError};
 
 use super::disassemble::disassemble;
 use super::host::{self, Vectors};
-use super::lift::{Refusal, TABLE, lift};
+use super::lift::{Refusal, TABLE, Target, lift};
 use crate::codegen::clif_lanes::Slot;
 use crate::codegen::{self, ConstantTable, Kernel, Source, Traffic, listing};
 use crate::error::CompileError;
@@ -165,16 +165,15 @@ pub(crate) fn machine_code(
         return Err(CompileError::Internal { reason: "the code needs relocations".into() });
     }
     let code = compiled.code_buffer();
+    let (traffic, convert) = match kernel {
+        Kernel::Block { traffic, convert, .. } => (Some(traffic), convert),
+        Kernel::Accumulate | Kernel::Combine { .. } => (Some(Traffic::Cached), false),
+        Kernel::Elementwise { past, .. } => (past.then_some(Traffic::Past), false),
+    };
     let lifted = match vectors {
+        Vectors::Narrow if convert => lift(code, Target::Vex128, TABLE, None, true),
         Vectors::Narrow => Ok(code.to_vec()),
-        Vectors::Wide(target) => {
-            let traffic = match kernel {
-                Kernel::Block { traffic, .. } => Some(traffic),
-                Kernel::Accumulate | Kernel::Combine { .. } => Some(Traffic::Cached),
-                Kernel::Elementwise { past, .. } => past.then_some(Traffic::Past),
-            };
-            lift(code, target, TABLE, traffic)
-        }
+        Vectors::Wide(target) => lift(code, target, TABLE, traffic, convert),
     };
     Ok(lifted.map(|code| (code, constants)))
 }

@@ -28,13 +28,15 @@ use iced_x86::{
     InstructionInfoFactory, MemoryOperand, OpAccess, OpKind, Register,
 };
 
-use super::lift_table::{Forms, Shape, forms};
+use super::lift_table::{Forms, Shape, conversion, forms};
 use super::propagate::propagate;
 use crate::codegen::Traffic;
 
 /// What vector code is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Target {
+    /// 128 bits: as the code is, for what else lifting does.
+    Vex128,
     /// 256 bits, 16 registers (AVX2).
     Vex256,
     /// 256 bits, 32 registers (AVX-512 VL).
@@ -47,13 +49,15 @@ impl Target {
     /// How many times wider than 128 bits.
     fn factor(self) -> i64 {
         match self {
+            Self::Vex128 => 1,
             Self::Vex256 | Self::Evex256 => 2,
             Self::Evex512 => 4,
         }
     }
 
-    fn code(self, forms: &Forms) -> Code {
+    fn code(self, narrow: Code, forms: &Forms) -> Code {
         match self {
+            Self::Vex128 => narrow,
             Self::Vex256 => forms.vex256,
             Self::Evex256 => forms.evex256,
             Self::Evex512 => forms.evex512,
@@ -62,13 +66,18 @@ impl Target {
 
     /// The wide register with the number of an xmm register.
     fn register(self, number: usize) -> Register {
-        let first = if self == Self::Evex512 { Register::ZMM0 } else { Register::YMM0 };
+        let first = match self {
+            Self::Vex128 => Register::XMM0,
+            Self::Vex256 | Self::Evex256 => Register::YMM0,
+            Self::Evex512 => Register::ZMM0,
+        };
         first + number as u32
     }
 
     /// A store past the caches.
     fn stream(self) -> Code {
         match self {
+            Self::Vex128 => Code::VEX_Vmovntps_m128_xmm,
             Self::Vex256 => Code::VEX_Vmovntps_m256_ymm,
             Self::Evex256 => Code::EVEX_Vmovntps_m256_ymm,
             Self::Evex512 => Code::EVEX_Vmovntps_m512_zmm,
@@ -78,6 +87,7 @@ impl Target {
     /// Load (or register move), and store.
     fn moves(self) -> (Code, Code) {
         match self {
+            Self::Vex128 => (Code::VEX_Vmovups_xmm_xmmm128, Code::VEX_Vmovups_xmmm128_xmm),
             Self::Vex256 => (Code::VEX_Vmovups_ymm_ymmm256, Code::VEX_Vmovups_ymmm256_ymm),
             Self::Evex256 => (Code::EVEX_Vmovups_ymm_k1z_ymmm256, Code::EVEX_Vmovups_ymmm256_k1z_ymm),
             Self::Evex512 => (Code::EVEX_Vmovups_zmm_k1z_zmmm512, Code::EVEX_Vmovups_zmmm512_k1z_zmm),
@@ -112,11 +122,17 @@ const EXTRA: usize = 16;
 const AHEAD: i64 = 512;
 
 /// Code lifted to `target`. `table` is the register that holds the constants' address on entry; without `traffic` rows are not
-/// asked for ahead.
-pub(crate) fn lift(code: &[u8], target: Target, table: Register, traffic: Option<Traffic>) -> Result<Vec<u8>, Refusal> {
+/// asked for ahead; `convert`: whether what stands for a conversion of f16 becomes one.
+pub(crate) fn lift(
+    code: &[u8],
+    target: Target,
+    table: Register,
+    traffic: Option<Traffic>,
+    convert: bool,
+) -> Result<Vec<u8>, Refusal> {
     let narrow = decode(code)?;
     check_restored(&narrow)?;
-    let homes = if target == Target::Vex256 { Homes::default() } else { Homes::choose(&narrow, table) };
+    let homes = if matches!(target, Target::Vex128 | Target::Vex256) { Homes::default() } else { Homes::choose(&narrow, table) };
     let mut wide: Vec<Instruction> = homes.loads(target, table);
     for instruction in narrow {
         if instruction.code() == Code::Retnq {
@@ -126,6 +142,9 @@ pub(crate) fn lift(code: &[u8], target: Target, table: Register, traffic: Option
             let mut ret = instruction;
             ret.set_ip(0);
             wide.push(ret);
+        } else if let Some((shape, code)) = conversion(instruction.code(), target).filter(|_| convert) {
+            wide.push(converted(&instruction, (shape, code), target)?);
+            wide.extend(ask_ahead(&instruction, Some(shape), traffic));
         } else {
             let mut wider = widen(instruction, target, &homes)?;
             if traffic == Some(Traffic::Past) && row_access(&instruction) == Some(Shape::Store) {
@@ -138,7 +157,7 @@ pub(crate) fn lift(code: &[u8], target: Target, table: Register, traffic: Option
                 let align = Instruction::with2(Code::And_rm64_imm8, Register::RSP, border as i32);
                 wide.push(align.map_err(|error| Refusal(error.to_string()))?);
             }
-            wide.extend(ask_ahead(&instruction, traffic));
+            wide.extend(ask_ahead(&instruction, row_access(&instruction), traffic));
         }
     }
     propagate(&mut wide);
@@ -183,11 +202,11 @@ fn row_access(instruction: &Instruction) -> Option<Shape> {
 }
 
 /// What asks for the memory that an instruction's row will be in some vectors later.
-fn ask_ahead(instruction: &Instruction, traffic: Option<Traffic>) -> Option<Instruction> {
-    let code = match (row_access(instruction)?, traffic?) {
-        (Shape::Store, Traffic::Beyond) => Code::Prefetchw_m8,
+fn ask_ahead(instruction: &Instruction, row: Option<Shape>, traffic: Option<Traffic>) -> Option<Instruction> {
+    let code = match (row?, traffic?) {
+        (Shape::Store | Shape::Narrow, Traffic::Beyond) => Code::Prefetchw_m8,
         // A row that an instruction computes with was loaded before, for its square.
-        (Shape::Move, _) => Code::Prefetcht0_m8,
+        (Shape::Move | Shape::Widen, _) => Code::Prefetcht0_m8,
         _ => return None,
     };
     let (base, index) = (instruction.memory_base(), instruction.memory_index());
@@ -303,6 +322,30 @@ fn has_memory(instruction: &Instruction) -> bool {
     instruction.op_kinds().any(|kind| kind == OpKind::Memory)
 }
 
+/// A conversion of f16, in the place of what stands for it.
+fn converted(instruction: &Instruction, (shape, code): (Shape, Code), target: Target) -> Result<Instruction, Refusal> {
+    if !has_memory(instruction) || instruction.memory_base() == Register::RSP {
+        return refuse("a conversion without a row");
+    }
+    check_address(instruction)?;
+    let memory = MemoryOperand::with_base_index_scale_displ_size(
+        instruction.memory_base(),
+        instruction.memory_index(),
+        instruction.memory_index_scale(),
+        instruction.memory_displacement64() as i64,
+        instruction.memory_displ_size(),
+    );
+    let converted = if shape == Shape::Widen {
+        Instruction::with2(code, target.register(instruction.op0_register().number()), memory)
+    } else {
+        // To nearest even.
+        Instruction::with3(code, memory, target.register(instruction.op1_register().number()), 0)
+    };
+    let mut converted = converted.map_err(|error| Refusal(error.to_string()))?;
+    converted.set_ip(instruction.ip());
+    Ok(converted)
+}
+
 /// One instruction, wider.
 fn widen(mut instruction: Instruction, target: Target, homes: &Homes) -> Result<Instruction, Refusal> {
     let ip = instruction.ip();
@@ -329,7 +372,7 @@ fn widen(mut instruction: Instruction, target: Target, homes: &Homes) -> Result<
     if forms.shape == Shape::AlignedMove && has_memory(&instruction) {
         return refuse(format!("{:?} needs alignment", instruction.code()));
     }
-    instruction.set_code(target.code(forms));
+    instruction.set_code(target.code(instruction.code(), forms));
     for operand in 0..instruction.op_count() {
         match instruction.op_kind(operand) {
             OpKind::Register => {

@@ -5,6 +5,8 @@
 
 use iced_x86::Code;
 
+use super::lift::Target;
+
 /// How an instruction uses memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -18,6 +20,35 @@ pub(super) enum Shape {
     Store,
     /// No memory.
     Zero,
+    /// Loads halves, and converts them.
+    Widen,
+    /// Converts to halves, and stores them.
+    Narrow,
+}
+
+/// What stands for conversions of f16: code that is emitted for nothing else, and that does something else before it is lifted.
+pub(super) fn conversion(code: Code, target: Target) -> Option<(Shape, Code)> {
+    match code {
+        Code::VEX_Vpmovzxwd_xmm_xmmm64 => Some((
+            Shape::Widen,
+            match target {
+                Target::Vex128 => Code::VEX_Vcvtph2ps_xmm_xmmm64,
+                Target::Vex256 => Code::VEX_Vcvtph2ps_ymm_xmmm128,
+                Target::Evex256 => Code::EVEX_Vcvtph2ps_ymm_k1z_xmmm128,
+                Target::Evex512 => Code::EVEX_Vcvtph2ps_zmm_k1z_ymmm256_sae,
+            },
+        )),
+        Code::VEX_Vmovsd_m64_xmm => Some((
+            Shape::Narrow,
+            match target {
+                Target::Vex128 => Code::VEX_Vcvtps2ph_xmmm64_xmm_imm8,
+                Target::Vex256 => Code::VEX_Vcvtps2ph_xmmm128_ymm_imm8,
+                Target::Evex256 => Code::EVEX_Vcvtps2ph_xmmm128_k1z_ymm_imm8,
+                Target::Evex512 => Code::EVEX_Vcvtps2ph_ymmm256_k1z_zmm_imm8_sae,
+            },
+        )),
+        _ => None,
+    }
 }
 
 /// An instruction at every width.

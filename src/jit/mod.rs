@@ -198,7 +198,9 @@ impl JitEngine {
         if forward && channels == whole && traffic == Traffic::Cached {
             return Some((&self.main, whole));
         }
-        let compile = || CompiledKernel::new(&self.plan, Kernel::Block { channels, traffic, stage }, self.vectors);
+        let convert = self.plan.number == Number::F16 && host::converts_f16();
+        let kernel = Kernel::Block { channels, traffic, stage, convert };
+        let compile = || CompiledKernel::new(&self.plan, kernel, self.vectors);
         match self.stage(stage).blocks[size as usize][traffic as usize].get_or_init(compile) {
             Ok(kernel) => Some((kernel, channels)),
             Err(_) => forward.then_some((&self.main, whole)),
@@ -227,7 +229,8 @@ pub(crate) fn main_kernel(plan: &Plan) -> Kernel {
     if plan.is_cumulative() {
         Kernel::Combine { one: false }
     } else {
-        Kernel::Block { channels: block_channels(plan), traffic: Traffic::Cached, stage: Stage::Forward }
+        let convert = plan.number == Number::F16 && host::converts_f16();
+        Kernel::Block { channels: block_channels(plan), traffic: Traffic::Cached, stage: Stage::Forward, convert }
     }
 }
 
@@ -252,7 +255,8 @@ pub(crate) fn clif(plan: &Plan, vectors: Vectors, one_channel: bool) -> String {
         format!("; {name}\n{}", listing::clif(plan, kernel, &source))
     };
     if one_channel && !plan.is_cumulative() {
-        return text(("one channel", Kernel::Block { channels: 1, traffic: Traffic::Cached, stage: Stage::Forward }));
+        let kernel = Kernel::Block { channels: 1, traffic: Traffic::Cached, stage: Stage::Forward, convert: false };
+        return text(("one channel", kernel));
     }
     kernels(plan).map(text).collect::<Vec<_>>().join("\n")
 }
@@ -322,9 +326,9 @@ mod tests {
             let stage = Stage::Forward;
             all.extend(
                 [1, FEW, most_block_channels(plan)]
-                    .map(|channels| Kernel::Block { channels, traffic: traffic[0], stage }),
+                    .map(|channels| Kernel::Block { channels, traffic: traffic[0], stage, convert: false }),
             );
-            all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic, stage }));
+            all.extend(traffic.map(|traffic| Kernel::Block { channels: block_channels(plan), traffic, stage, convert: false }));
         }
         all
     }

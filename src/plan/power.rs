@@ -176,8 +176,8 @@ fn fit_target(beta: f64) -> f64 {
 fn rounding_target(number: Number) -> f64 {
     match number {
         Number::F32 | Number::F64 => 0.0,
-        Number::F16 => ULP,
-        Number::Bf16 => 8.0 * ULP,
+        Number::F16 => 2.0 * ULP,
+        Number::Bf16 => 32.0 * ULP,
     }
 }
 
