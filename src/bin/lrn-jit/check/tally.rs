@@ -131,11 +131,10 @@ impl Tally {
 impl Tally {
     /// One line a type and task.
     fn print_kinds(&self, out: &mut impl Write) -> io::Result<()> {
-        let head = ["cases", "with ReLU", "numbers", "by f64", "worst ulp", "of allowed"];
         write!(out, "\n{:6}{:10}", "type", "task")?;
-        let (last, columns) = head.split_last().unwrap_or((&"", &[]));
-        columns.iter().try_for_each(|name| write!(out, "{name:>11}"))?;
-        writeln!(out, "{last:>12}")?;
+        let head = ["cases", "with ReLU", "numbers", "by f64", "worst ulp"];
+        head.iter().try_for_each(|name| write!(out, "{name:>11}"))?;
+        writeln!(out, "{:>12}", "of allowed")?;
         for ((dtype, task), entry) in &self.kinds {
             let Entry { cases, activated, elements, judged, .. } = entry;
             write!(out, "{:6}{:10}{cases:>11}{activated:>11}", dtype.name(), task.name())?;
@@ -151,7 +150,9 @@ impl Entry {
     fn print_errors(&self, out: &mut impl Write) -> io::Result<()> {
         let &Self { judged, worst, share, .. } = self;
         if judged > 0 {
-            writeln!(out, "{worst:>11.2}{:>10.0} %", 100.0 * share)
+            // What nearly cancels can be many ulp off.
+            let worst = if worst < 1e6 { format!("{worst:.2}") } else { format!("{worst:.1e}") };
+            writeln!(out, "{worst:>11}{:>10.0} %", 100.0 * share)
         } else {
             writeln!(out, "{:>11}{:>12}", "–", "–")
         }
