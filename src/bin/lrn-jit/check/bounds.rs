@@ -144,7 +144,7 @@ impl Lane {
         // The recipes' steps are made for |x| up to the root of the largest number, and for normal numbers.
         let normal = self.is_normal(x.value) && self.is_normal(value);
         let reach = if normal { (1.5 * self.exponents.1).min(1000.0) } else { 0.75 * self.exponents.1 };
-        if power.log2().abs() > reach {
+        if power.log2().abs() > reach || x.magnitude() > self.largest / 4.0 {
             return Bounded::UNKNOWN;
         }
         let passed = x.error * power * (1.0 + change) + value.abs() * change;

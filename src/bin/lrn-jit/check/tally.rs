@@ -124,7 +124,7 @@ impl Tally {
             out,
             "\n{variants} kinds of plan and layout; {elements} numbers by their bits, {judged} of them by f64 as well:"
         )?;
-        writeln!(out, "at most {worst:.2} ulp off, at most {:.0} % of what is allowed there", 100.0 * share)
+        writeln!(out, "at most {} ulp off, at most {:.0} % of what is allowed there", ulps(worst), 100.0 * share)
     }
 }
 
@@ -150,13 +150,16 @@ impl Entry {
     fn print_errors(&self, out: &mut impl Write) -> io::Result<()> {
         let &Self { judged, worst, share, .. } = self;
         if judged > 0 {
-            // What nearly cancels can be many ulp off.
-            let worst = if worst < 1e6 { format!("{worst:.2}") } else { format!("{worst:.1e}") };
-            writeln!(out, "{worst:>11}{:>10.0} %", 100.0 * share)
+            writeln!(out, "{:>11}{:>10.0} %", ulps(worst), 100.0 * share)
         } else {
             writeln!(out, "{:>11}{:>12}", "–", "–")
         }
     }
+}
+
+/// A distance: of what nearly cancels it can be large.
+fn ulps(distance: f64) -> String {
+    if distance < 1e6 { format!("{distance:.2}") } else { format!("{distance:.1e}") }
 }
 
 /// A recipe's name without its variants, guard and summation.
