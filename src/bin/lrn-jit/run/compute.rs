@@ -116,7 +116,7 @@ pub fn direct<E: Value>(
     wanted: Wanted,
     big_endian: [bool; 2],
 ) -> Result<Box<dyn Compute>, Failure> {
-    Computing::<E>::new(Box::new(config.build_for::<E>()?), threads, wanted, big_endian)
+    Computing::<E>::begin(Box::new(config.build_for::<E>()?), threads, wanted, big_endian)
 }
 
 /// The same on f32, rounded to bf16 and computed as that.
@@ -126,7 +126,7 @@ pub fn as_bf16(
     wanted: Wanted,
     big_endian: [bool; 2],
 ) -> Result<Box<dyn Compute>, Failure> {
-    Computing::<f32>::new(Box::new(Rounded(config.build_for::<bf16>()?)), threads, wanted, big_endian)
+    Computing::<f32>::begin(Box::new(Rounded(config.build_for::<bf16>()?)), threads, wanted, big_endian)
 }
 
 /// A layer, the threads it runs on, and the byte orders around it.
@@ -138,7 +138,7 @@ struct Computing<F> {
 }
 
 impl<F: Value> Computing<F> {
-    fn new(
+    fn begin(
         layer: Box<dyn Layer<F>>,
         threads: u16,
         wanted: Wanted,
