@@ -16,7 +16,7 @@
 //! twice as much is allowed.
 //!
 //! Nothing is said, and only the bits are compared, where the window holds NaN or ∞ or its sum comes near the end of the
-//! floats; where d is not positive and normal, or nearly cancels; of the forward pass, where x or y is not normal.
+//! floats; where d is not positive and normal, or it or the result cancels; of the forward pass, where x or y is not normal.
 
 use lrn_jit::plan::{Formula, Plan, Power};
 use lrn_jit::{Activation, Boundary, LocalResponseNorm, Number};
@@ -48,7 +48,9 @@ pub fn column<E: Value>(
     let element = Lane::new(E::PRECISION, E::EXPONENTS);
     let said = |result: &Bounded| {
         let Bounded { value, error } = *result;
-        result.is_known().then(|| Expectation { value, ulp: halves + judge * error / element.unit(value) })
+        let ulp = halves + judge * error / element.unit(value);
+        // Of a number of which no digit is sure nothing is said.
+        (result.is_known() && ulp < f64::from(E::PRECISION).exp2()).then_some(Expectation { value, ulp })
     };
     bounded(layer, lane, task, x, v).iter().map(said).collect()
 }
