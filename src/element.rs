@@ -35,11 +35,7 @@ pub(crate) mod sealed {
         fn compute(engine: &Engine<Self::Lane>, task: Task, part: &mut Part<'_, Self>);
 
         /// [`layer::tile_engine`](super::layer::tile_engine), likewise.
-        fn tile_engine(
-            backend: Backend,
-            parameters: &Parameters,
-            plan: &Arc<Plan>,
-        ) -> Box<dyn TileEngine<Self::Lane>>;
+        fn tile_engine(backend: Backend, parameters: &Parameters, plan: &Arc<Plan>) -> Box<dyn TileEngine<Self::Lane>>;
     }
 }
 
@@ -50,11 +46,7 @@ macro_rules! compiled_here {
             layer::compute(engine, task, part);
         }
 
-        fn tile_engine(
-            backend: Backend,
-            parameters: &Parameters,
-            plan: &Arc<Plan>,
-        ) -> Box<dyn TileEngine<Self::Lane>> {
+        fn tile_engine(backend: Backend, parameters: &Parameters, plan: &Arc<Plan>) -> Box<dyn TileEngine<Self::Lane>> {
             layer::tile_engine(backend, parameters, plan)
         }
     };
@@ -140,8 +132,14 @@ mod tests {
     fn halves_are_widened_and_rounded_as_ieee_says() {
         for bits in 0..=u16::MAX {
             let (a, b) = (f16::from_bits(bits), bf16::from_bits(bits));
-            assert!(a.to_lane().to_bits() == a.to_f32_const().to_bits() || a.is_nan() && a.to_lane().is_nan(), "{bits:x}");
-            assert!(b.to_lane().to_bits() == b.to_f32_const().to_bits() || b.is_nan() && b.to_lane().is_nan(), "{bits:x}");
+            assert!(
+                a.to_lane().to_bits() == a.to_f32_const().to_bits() || a.is_nan() && a.to_lane().is_nan(),
+                "{bits:x}"
+            );
+            assert!(
+                b.to_lane().to_bits() == b.to_f32_const().to_bits() || b.is_nan() && b.to_lane().is_nan(),
+                "{bits:x}"
+            );
             for lane in [a.to_lane(), b.to_lane()] {
                 let next = f32::from_bits(lane.to_bits() + 0x1000);
                 for lane in [lane, next, f32::midpoint(lane, next)] {

@@ -61,13 +61,7 @@ impl<'a, E: Element> OnExecutor<'a, E> {
     /// # Errors
     ///
     /// As [`LocalResponseNorm::forward`].
-    pub fn backward_into(
-        &self,
-        x: &[E],
-        grad_y: &[E],
-        shape: &[usize],
-        grad_x: &mut [E],
-    ) -> Result<(), ShapeError> {
+    pub fn backward_into(&self, x: &[E], grad_y: &[E], shape: &[usize], grad_x: &mut [E]) -> Result<(), ShapeError> {
         self.compute_into(Task::Backward, &[("input", x), ("grad_y", grad_y)], shape, ("grad_x", grad_x))
     }
 

@@ -131,7 +131,9 @@ impl<E: Element> LocalResponseNorm<E> {
         let key = Key::new(&parameters, E::NUMBER, vectors);
         // Live code of the same parameters has its plan, with all polynomials fitted.
         let live = JitEngine::live(&key);
-        let plan = live.as_ref().map_or_else(|| Arc::new(Plan::new(&parameters, E::NUMBER)), |engine| Arc::clone(engine.plan()));
+        let plan = live
+            .as_ref()
+            .map_or_else(|| Arc::new(Plan::new(&parameters, E::NUMBER)), |engine| Arc::clone(engine.plan()));
         let asked = |backend| BackendReport { backend, reason: "asked for".into() };
         let compile = || JitEngine::shared(key, &plan);
         let tiles = |backend| Engine::Tiles(E::tile_engine(backend, &parameters, &plan));
@@ -311,13 +313,7 @@ impl<E: Element> LocalResponseNorm<E> {
     /// # Errors
     ///
     /// As [`backward`](Self::backward).
-    pub fn backward_into(
-        &self,
-        x: &[E],
-        grad_y: &[E],
-        shape: &[usize],
-        grad_x: &mut [E],
-    ) -> Result<(), ShapeError> {
+    pub fn backward_into(&self, x: &[E], grad_y: &[E], shape: &[usize], grad_x: &mut [E]) -> Result<(), ShapeError> {
         self.with_executor(&Serial).backward_into(x, grad_y, shape, grad_x)
     }
 

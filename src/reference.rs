@@ -73,9 +73,7 @@ impl Reference {
             Task::Forward => all(&|c| x[c] * power(c, 0.0)),
             Task::Jvp => {
                 let v = &read[1];
-                all(&|c| {
-                    and(cut(c, v[c]) * power(c, 0.0), &|factor| factor * x[c] * power(c, 1.0) * tangent(v, c))
-                })
+                all(&|c| and(cut(c, v[c]) * power(c, 0.0), &|factor| factor * x[c] * power(c, 1.0) * tangent(v, c)))
             }
             Task::Backward => {
                 let g = &read[1];
@@ -106,10 +104,8 @@ impl Reference {
 impl<T: Lane> TileEngine<T> for Reference {
     fn tile(&self, task: Task, Tile { channels, width, inputs, output }: Tile<'_, T>) {
         for column in 0..width {
-            let read: Vec<Vec<f64>> = inputs
-                .iter()
-                .map(|input| (0..channels).map(|c| input[c * width + column].value()).collect())
-                .collect();
+            let read: Vec<Vec<f64>> =
+                inputs.iter().map(|input| (0..channels).map(|c| input[c * width + column].value()).collect()).collect();
             for (c, y) in self.column(task, &read).into_iter().enumerate() {
                 output[c * width + column] = T::nearest(y);
             }

@@ -36,7 +36,7 @@ fn any_layout_gives_the_bits_of_a_copy() {
     ];
     let mut runs = 0;
     for settings in &settings {
-        let keep = settings.layer(Backend::Jit, 1);
+        let keep = settings.layer::<f32>(Backend::Jit, 1);
         for _ in 0..400 {
             let most = rng.pick(&[200, 3000, 30_000, 120_000]);
             let shape = shape(rng, most);

@@ -112,6 +112,40 @@ fn shapes_and_a_layer_of_ones_own() {
     assert!(text(&output.stdout).contains("–"));
 }
 
+/// Every type, with everything that is computed of it, beside what moves as many bytes.
+#[test]
+fn kinds_as_table_and_json() {
+    let json = folder("kinds").join("kinds.json");
+    let output = bench(&["--kinds", "--size", "3", "--json", json.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let value: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert!(value["machine"]["processor"].is_string() && value["quick"] == Value::Bool(true));
+    assert_eq!(value["layer"], "LocalResponseNorm(3, alpha=0.0001, beta=0.75, k=1.0)");
+    let (shapes, table) = (value["shapes"].as_array().unwrap(), text(&output.stdout));
+    assert_eq!((shapes.len(), &shapes[0]["shape"]), (1, &serde_json::json!([1, 96, 55, 55])));
+    let rows = shapes[0]["rows"].as_array().unwrap();
+    let tasks = [("forward", false), ("forward", true), ("backward", false), ("jvp", false)];
+    let expected = ["f32", "f64", "f16", "bf16"].map(|dtype| tasks.map(|(task, relu)| (dtype, task, relu)));
+    assert_eq!(rows.len(), expected.as_flattened().len());
+    for (row, &(dtype, task, relu)) in rows.iter().zip(expected.as_flattened()) {
+        assert_eq!((&row["type"], &row["task"], &row["relu"]), (&dtype.into(), &task.into(), &relu.into()));
+        for number in ["ns_per_element", "times_f32_forward", "memcpy_ns_per_element", "times_memcpy"] {
+            let number = row[number].as_f64().unwrap();
+            assert!(number > 0.0 && number.is_finite(), "{row}");
+        }
+        for number in ["two_in_one_out_ns_per_element", "times_two_in_one_out"] {
+            assert_eq!(row[number].is_number(), task != "forward", "{row}");
+        }
+        let title = format!("| {dtype} {task}{} ", if relu { " with ReLU" } else { "" });
+        assert!(table.contains(&title), "{title:?} is missing:\n{table}");
+    }
+    assert_eq!(rows[0]["times_f32_forward"], 1.0);
+    assert!(table.contains("1×96×55×55") && table.contains("--quick: few runs"));
+    refused(&bench(&["--kinds", "--plot", "kinds.svg"]), "--plot");
+    refused(&bench(&["--kinds", "--shape", "2,3"]), "--shape");
+    refused(&bench(&["--kinds", "--sweep"]), "--sweep");
+}
+
 /// What each rival is for, in every layout and at every size it claims: the answers are verified, so nobody is left out.
 #[test]
 fn rivals_are_right_where_they_compete() {

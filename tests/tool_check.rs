@@ -16,7 +16,8 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn cases_pass() {
     for case in 0..40 {
-        let output = check(&["--seed", "5", "--case", &case.to_string()]);
+        let dtype = ["f32", "f64", "f16", "bf16"][case / 10];
+        let output = check(&["--seed", "5", "--case", &case.to_string(), "--dtype", dtype]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         assert!(output.stderr.is_empty());
         let stdout = text(&output.stdout);
@@ -74,11 +75,61 @@ fn a_flipped_bit_is_found_and_reproduced() {
     assert_eq!(check(&honest).status.code(), Some(0));
 }
 
+/// The second table: type, task, and how many cases, with a ReLU, numbers, judged.
+fn kinds(options: &[&str]) -> Vec<(String, Vec<usize>)> {
+    let output = check(&[&["--seed", "5", "--seconds", "1.5"], options].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stdout = text(&output.stdout);
+    let table = stdout.split("\n\n").nth(1).unwrap();
+    let mut lines = table.lines();
+    assert!(lines.next().unwrap().starts_with("type  task "), "{table}");
+    let row = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        (words[..2].join(" "), words[2..6].iter().map(|word| word.parse().unwrap()).collect())
+    };
+    lines.map(row).collect()
+}
+
+#[test]
+fn every_type_and_task_is_met_and_judged() {
+    let all = kinds(&[]);
+    let tasks = ["forward", "backward", "jvp"];
+    let names = ["f32", "f64", "f16", "bf16"].map(|dtype| tasks.map(|task| format!("{dtype} {task}")));
+    assert!(names.as_flattened().iter().eq(all.iter().map(|(name, _)| name)), "{all:?}");
+    // Many numbers are judged by f64, not by their bits alone, and some layers have a ReLU.
+    let sum = |column: usize| all.iter().map(|(_, counts)| counts[column]).sum::<usize>();
+    assert!(sum(1) > 0 && sum(1) < sum(0) && sum(3) * 5 > sum(2), "{all:?}");
+
+    let narrow = kinds(&["--dtype", "f16", "--task", "jvp"]);
+    assert!(narrow.len() == 1 && narrow[0].0 == "f16 jvp", "{narrow:?}");
+    let halves = kinds(&["--dtype", "bf16"]);
+    assert!(halves.len() == 3 && halves.iter().all(|(name, _)| name.starts_with("bf16 ")), "{halves:?}");
+}
+
+#[test]
+fn a_flipped_bit_of_any_type_is_found() {
+    for dtype in ["f32", "f64", "f16", "bf16"] {
+        for task in ["forward", "backward", "jvp"] {
+            let output = check(&["--seed", "9", "--case", "1", "--dtype", dtype, "--task", task, "--sabotage"]);
+            let message = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{message}");
+            let command = format!("--seed 9 --case 1 --dtype {dtype} --task {task} --sabotage");
+            assert!(message.trim().ends_with(&command) && message.contains(task), "{message}");
+        }
+    }
+}
+
 #[test]
 fn wrong_arguments_are_refused() {
-    for arguments in
-        [&["--seconds", "-1"][..], &["--seconds", "nan"], &["--seconds", "soon"], &["--case", "3"], &["--seed", "x"]]
-    {
+    for arguments in [
+        &["--dtype", "f8"][..],
+        &["--task", "double"],
+        &["--seconds", "-1"],
+        &["--seconds", "nan"],
+        &["--seconds", "soon"],
+        &["--case", "3"],
+        &["--seed", "x"],
+    ] {
         assert_eq!(check(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }

@@ -49,6 +49,9 @@ fn parameters() {
         ("--size 5 --backend gpu", &["gpu", "interpreter"]),
         ("--size 5 --width 1024", &["1024", "auto", "256"]),
         ("--size 5 extra", &["extra"]),
+        ("--size 5 --compute f64", &["f64", "--compute", "bf16"]),
+        ("--size 5 --in-place", &["--in-place", "OUT.npy"]),
+        ("--size 5 --relu=yes", &["--relu"]),
     ] {
         refused(&folder, "in.npy", options, words);
     }
@@ -95,21 +98,29 @@ fn lengths() {
 fn types() {
     let folder = folder("types");
     for (descr, words) in [
-        ("'<f8'", &["float64", "\"<f8\""][..]),
-        ("'<f2'", &["float16"]),
+        ("'<f16'", &["longdouble", "\"<f16\""][..]),
+        ("'=f4'", &["float32", "\"=f4\""]),
         ("'>i4'", &["int32"]),
         ("'|u1'", &["uint8"]),
         ("'|b1'", &["bool"]),
         ("'<c8'", &["complex64"]),
         ("'|O'", &["Python objects"]),
         ("'<U7'", &["\"<U7\""]),
-        ("'float\\x1b[31m'", &["only float32"]),
+        ("''", &["\"\""]),
+        ("'float\\x1b[31m'", &["holds"]),
         ("[('a', '<f4'), ('b', '<f4', (2, 2))]", &["records"]),
         ("7", &["records"]),
     ] {
         let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': (2, 3), }}");
         folder.write("type.npy", &[header(1, &text), vec![0; 24]].concat());
-        refused(&folder, "type.npy", "--size 5", &[words, &["only float32 is allowed", "<f4", ">f4"][..1]].concat());
+        let allowed = ["allowed are float32, float64 and float16", "\"<f4\", \"<f8\", \"<f2\""];
+        refused(&folder, "type.npy", "--size 5", &[words, &allowed].concat());
+    }
+    // The bytes that a type takes.
+    for (descr, bytes) in [("<f8", 48), ("<f4", 24), (">f2", 12)] {
+        let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (2, 3), }}");
+        folder.write("type.npy", &[header(1, &text), vec![0; 23]].concat());
+        refused(&folder, "type.npy", "--size 5", &[&format!("takes {bytes} bytes, 23 follow")]);
     }
 }
 

@@ -81,13 +81,37 @@ fn each_flag_shows_its_text_alone() {
 }
 
 #[test]
+fn every_type_is_shown() {
+    for (dtype, vector) in [("f32", "f32x4"), ("f64", "f64x2"), ("f16", "f32x4"), ("bf16", "f32x4")] {
+        for relu in ["", " --relu"] {
+            let text = shown(&format!("--size 5 --dtype {dtype}{relu}"));
+            let first = text.lines().next().unwrap();
+            assert!(first.ends_with(&format!(", {dtype}")), "{first}");
+            assert_eq!(first.contains("max(x, 0)"), !relu.is_empty(), "{first}");
+            assert!(text.contains(vector), "{text}");
+            let activated = headings(&text).iter().any(|heading| heading.contains("activation"));
+            assert_eq!(activated, !relu.is_empty(), "{text}");
+            let clif = shown(&format!("--size 5 --clif --dtype {dtype}{relu}"));
+            let first = clif.lines().next().unwrap();
+            assert!(first.starts_with("; LocalResponseNorm(5, ") && first.ends_with(dtype), "{first}");
+        }
+    }
+    let types = ["f8", "f32", "f64", "f16", "bf16", "lrn-jit show --help"];
+    tool(["show", "--size", "5", "--dtype", "f8"]).is_refused(&types);
+}
+
+#[test]
 fn help_teaches() {
     for (arguments, words) in [
         (&["--help"][..], &["run", "show", "completions", "Examples:", "Exit codes"][..]),
         (&["help", "run"], &["IN.npy", "OUT.npy", "--channel-axis", "[default: 1]", "Examples:", "GB/s", "onednn"]),
-        (&["run", "--help"], &["--threads", "Examples:", "depth_radius"]),
-        (&["check", "--help"], &["--table", "planes", "share"]),
-        (&["show", "-h"], &["--plan", "--clif", "--asm", "Examples:"]),
+        (
+            &["run", "--help"],
+            &["--threads", "Examples:", "depth_radius", "--grad-output", "--in-place", "--relu", "bf16"],
+        ),
+        (&["check", "--help"], &["--table", "planes", "share", "--dtype", "--task", "jvp"]),
+        (&["show", "-h"], &["--plan", "--clif", "--asm", "--dtype", "--relu", "Examples:"]),
+        (&["bench", "--help"], &["--kinds", "--sweep", "--shape"]),
         (&["--version"], &[env!("CARGO_PKG_VERSION")]),
     ] {
         let outcome = tool(arguments);
@@ -107,7 +131,7 @@ fn completions_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let outcome = tool(["completions", shell]);
         outcome.succeeds();
-        for word in ["run", "show", "channel-axis"] {
+        for word in ["run", "show", "channel-axis", "grad-output", "in-place", "relu", "dtype", "kinds"] {
             assert!(outcome.out.contains(word), "{shell}: {word}");
         }
     }

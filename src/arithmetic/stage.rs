@@ -142,14 +142,7 @@ pub(crate) fn of_activated<L: Lanes>(
 
 /// v + factor·x·Σ/d.
 #[inline(always)]
-fn correct<L: Lanes>(
-    lanes: &mut L,
-    factor: f64,
-    v: L::Float,
-    x: L::Float,
-    sum: L::Float,
-    d: L::Float,
-) -> L::Float {
+fn correct<L: Lanes>(lanes: &mut L, factor: f64, v: L::Float, x: L::Float, sum: L::Float, d: L::Float) -> L::Float {
     let factor = lanes.float(lanes.format().nearest(factor));
     let weight = lanes.mul(x, factor);
     let share = lanes.div(sum, d);

@@ -263,7 +263,11 @@ impl<'a, 'b> Emit<'a, 'b> {
         self.kept = kept;
         for (output, values) in results.into_iter().take(stage.outputs()).enumerate() {
             for (channel, values) in values.chunks_exact(parts).enumerate() {
-                self.store(values, layout.output(output) + first + channel, (channel == 0).then_some((first, channels)));
+                self.store(
+                    values,
+                    layout.output(output) + first + channel,
+                    (channel == 0).then_some((first, channels)),
+                );
             }
         }
         channels

@@ -90,7 +90,8 @@ pub(super) fn emit_combine<const K: usize>(
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
         let [x, suffix, prefix, total, y] = [0, 1, 2, 3, 4].map(|index| {
-            let place = |channel| Operand::Row(Place { rows, row: channel * COMBINE_ROWS + index, offset, positive: false });
+            let place =
+                |channel| Operand::Row(Place { rows, row: channel * COMBINE_ROWS + index, offset, positive: false });
             std::array::from_fn::<Operand, K, _>(place)
         });
         let sum = if plan.boundary == Boundary::Wrap {
@@ -102,7 +103,8 @@ pub(super) fn emit_combine<const K: usize>(
         } else {
             let mut one = ClifLanes::<1>::new(builder, constants, table, lanes);
             one.part("window sum: the end of one block and the carried beginning of the next");
-            let mut carry = Operand::Value(one.load_operand(Operand::Row(Place { rows, row: turns, offset, positive: false })));
+            let mut carry =
+                Operand::Value(one.load_operand(Operand::Row(Place { rows, row: turns, offset, positive: false })));
             let carries = prefix.map(|tap| {
                 let tap = Operand::Value(one.load_operand(tap));
                 [carry] = add_square(&mut one, plan, carry, tap);

@@ -124,7 +124,9 @@ fn emit(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig, m
         Kernel::Backward { channels, .. } => {
             backward::emit(plan, channels, &mut builder, &mut constants, arguments, lanes);
         }
-        Kernel::Elementwise { stage, .. } => elementwise::emit(plan, stage, &mut builder, &mut constants, arguments, lanes),
+        Kernel::Elementwise { stage, .. } => {
+            elementwise::emit(plan, stage, &mut builder, &mut constants, arguments, lanes)
+        }
         Kernel::Accumulate => cumulative::emit_accumulate(plan, &mut builder, &mut constants, arguments, lanes),
         Kernel::Combine { one: true } => {
             cumulative::emit_combine::<1>(plan, &mut builder, &mut constants, arguments, lanes);

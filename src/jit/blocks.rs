@@ -116,7 +116,8 @@ impl JitEngine {
         let line = |start: usize, stride: usize, row: usize| (start + row * stride * size_of::<T>()) / LINE % SETS;
         let &Plane { inputs: [input, ..], outputs: [output, ..], in_place, stage, .. } = plane;
         let mut rows = [0; SETS];
-        (0..Layout::new(&self.plan, stage, channels).taps).for_each(|row| rows[line(input.start.addr(), input.stride, row)] += 1);
+        (0..Layout::new(&self.plan, stage, channels).taps)
+            .for_each(|row| rows[line(input.start.addr(), input.stride, row)] += 1);
         if !in_place {
             (0..channels).for_each(|row| rows[line(output.start.addr(), output.stride, row)] += 1);
         }
@@ -150,7 +151,8 @@ impl JitEngine {
         let line = LINE / size_of::<T>();
         let head = plane.outputs[0].start.align_offset(LINE);
         let lines = (plane.width - head) / line * line;
-        let [blocks, ends] = [Traffic::Past, Traffic::Cached].map(|traffic| self.blocks_for(&plane, traffic).unwrap_or_default());
+        let [blocks, ends] =
+            [Traffic::Past, Traffic::Cached].map(|traffic| self.blocks_for(&plane, traffic).unwrap_or_default());
         // They differ only where a kernel could not be had: then the one that `build()` compiled does all.
         let alike =
             blocks.iter().zip(&ends).all(|(block, end)| (block.first, block.channels) == (end.first, end.channels));
@@ -267,7 +269,13 @@ impl JitEngine {
     }
 
     /// Puts the addresses of a block's rows, from a column of the plane on, into the scratch: in the order of [`Layout`].
-    fn name_rows<T: Copy + Default>(&self, block: &Block<'_>, plane: &Plane<T>, column: usize, scratch: &mut Scratch<T>) {
+    fn name_rows<T: Copy + Default>(
+        &self,
+        block: &Block<'_>,
+        plane: &Plane<T>,
+        column: usize,
+        scratch: &mut Scratch<T>,
+    ) {
         let &Plane { stage, ref inputs, ref outputs, channels, .. } = plane;
         let Scratch { rows, spare, .. } = scratch;
         rows.clear();
@@ -296,7 +304,9 @@ impl JitEngine {
         let own = block.first..(block.first + block.channels).min(channels);
         let others = block.channels - own.len();
         for input in own_inputs {
-            rows.extend(input.offsets(own.clone()).map(|offset| input.start.wrapping_add(offset + column).cast::<u8>()));
+            rows.extend(
+                input.offsets(own.clone()).map(|offset| input.start.wrapping_add(offset + column).cast::<u8>()),
+            );
             rows.extend((0..others).map(|_| zeros));
         }
         for output in &outputs[..stage.outputs()] {

@@ -12,9 +12,9 @@ use super::kernel::CompiledKernel;
 use super::squares::Squares;
 #[cfg(target_arch = "x86_64")]
 use super::{short_slabs::Spread, window_sums, window_sums::Slabs};
+use crate::activation::Activation;
 #[cfg(target_arch = "x86_64")]
 use crate::config::Boundary;
-use crate::activation::Activation;
 use crate::element::Element;
 use crate::geometry::Geometry;
 use crate::lane::Lane;
@@ -175,7 +175,10 @@ impl JitEngine {
         unsafe {
             aside_x.0.as_mut_ptr().copy_from_nonoverlapping(x, elements);
             let result = aside_y.0.as_mut_ptr();
-            kernel.call(&[sums.cast(), aside_x.0.as_ptr().cast(), result.cast_const().cast()], self.lanes::<T>() * size_of::<T>());
+            kernel.call(
+                &[sums.cast(), aside_x.0.as_ptr().cast(), result.cast_const().cast()],
+                self.lanes::<T>() * size_of::<T>(),
+            );
             y.copy_from_nonoverlapping(result, elements);
         }
     }

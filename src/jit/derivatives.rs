@@ -13,10 +13,10 @@
 //! Everything else is packed into tiles: the sums of all windows ([`passes`](crate::passes)), then one call of a kernel that goes
 //! over all elements.
 
+use super::FEW;
 use super::JitEngine;
 use super::blocks::Block;
 use super::drive::{BEYOND, Plane, REST, Rows, SWEEP, Scratch, ZEROS, stretches};
-use super::FEW;
 use crate::codegen::{Traffic, backward};
 use crate::config::Boundary;
 use crate::element::Element;
@@ -163,9 +163,7 @@ impl<T: Copy + Default> Work<'_, T> {
             let stride = ((columns.len() + REST).div_ceil(line) | 1) * line;
             self.between.resize(made * ring * stride, T::default());
             let between = self.between.as_mut_ptr();
-            let rows = |output: usize| {
-                Rows { start: between.wrapping_add(output * ring * stride), stride, ring }
-            };
+            let rows = |output: usize| Rows { start: between.wrapping_add(output * ring * stride), stride, ring };
             // Of the stretch alone: the ring's rows begin with its first column.
             let from = |rows: Rows<*const T>| Rows { start: rows.start.wrapping_add(columns.start), ..rows };
             let mut first_plane = Plane { width: columns.len(), ..plane };
@@ -183,7 +181,8 @@ impl<T: Copy + Default> Work<'_, T> {
                     }
                 };
             }
-            last_plane.outputs = last.outputs.map(|rows| Rows { start: rows.start.wrapping_add(columns.start), ..rows });
+            last_plane.outputs =
+                last.outputs.map(|rows| Rows { start: rows.start.wrapping_add(columns.start), ..rows });
             let mut ahead = ahead.iter();
             let mut done = 0;
             for block in &behind {

@@ -132,7 +132,11 @@ pub(crate) fn lift(
 ) -> Result<Vec<u8>, Refusal> {
     let narrow = decode(code)?;
     check_restored(&narrow)?;
-    let homes = if matches!(target, Target::Vex128 | Target::Vex256) { Homes::default() } else { Homes::choose(&narrow, table) };
+    let homes = if matches!(target, Target::Vex128 | Target::Vex256) {
+        Homes::default()
+    } else {
+        Homes::choose(&narrow, table)
+    };
     let mut wide: Vec<Instruction> = homes.loads(target, table);
     for instruction in narrow {
         if instruction.code() == Code::Retnq {

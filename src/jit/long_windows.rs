@@ -38,12 +38,7 @@ impl JitEngine {
     /// # Safety
     ///
     /// As [`plane`](Self::plane); in place the width is a whole number of vectors.
-    unsafe fn cumulative_plane<T: Lane>(
-        &self,
-        accumulate: &CompiledKernel,
-        plane: Plane<T>,
-        scratch: &mut Scratch<T>,
-    ) {
+    unsafe fn cumulative_plane<T: Lane>(&self, accumulate: &CompiledKernel, plane: Plane<T>, scratch: &mut Scratch<T>) {
         let Plane { inputs: [input, ..], outputs: [output, ..], channels, width, .. } = plane;
         let Scratch { rows, spare, sums, schedule: known, .. } = scratch;
         let schedule = known.get_or_insert_with(|| schedule(self.plan.reach(Stage::Forward), channels));

@@ -16,9 +16,9 @@ pub(crate) mod drive;
 pub(crate) mod host;
 pub(crate) mod kernel;
 pub(crate) mod lift;
-mod lift_table;
 #[cfg(test)]
 mod lift_bits;
+mod lift_table;
 #[cfg(test)]
 mod lift_tests;
 mod long_windows;
@@ -301,7 +301,8 @@ mod tests {
     #[test]
     fn live_code_is_shared_and_dead_code_is_not_kept() {
         let parameters = LrnConfig::new(5).alpha(0.123_456).resolve().unwrap();
-        let (key, plan) = (Key::new(&parameters, Number::F32, Vectors::Narrow), Arc::new(Plan::new(&parameters, Number::F32)));
+        let (key, plan) =
+            (Key::new(&parameters, Number::F32, Vectors::Narrow), Arc::new(Plan::new(&parameters, Number::F32)));
         let first = JitEngine::shared(key, &plan).unwrap();
         assert!(Arc::ptr_eq(&first, &JitEngine::shared(key, &plan).unwrap()));
         let other = Key::new(&LrnConfig::new(5).alpha(0.123_457).resolve().unwrap(), Number::F32, Vectors::Narrow);

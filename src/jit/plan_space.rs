@@ -1,7 +1,7 @@
 //! Plans of every kind, and all the kernels that each can need: what the tests of compiling and of lifting go through.
 
-use super::host::{self, Vectors};
 use super::blocks::largest_of_stage;
+use super::host::{self, Vectors};
 use super::{FEW, Size, kernel, kernels};
 use crate::activation::Activation;
 use crate::codegen::block::{block_channels, most_block_channels};

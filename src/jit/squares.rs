@@ -3,8 +3,8 @@
 //! ([`window_sums`](super::window_sums)).
 
 use super::host::vectorized;
-use crate::arithmetic::window::runs;
 use crate::activation::Activation;
+use crate::arithmetic::window::runs;
 use crate::config::Boundary;
 use crate::lane::Lane;
 use crate::plan::Plan;
@@ -144,8 +144,15 @@ mod tests {
         assert_eq!(bits(&sums), expected, "in memory: {plan} {channels} {inner}");
         #[cfg(target_arch = "x86_64")]
         if super::super::window_sums::possible() {
-            let slabs =
-                super::super::window_sums::Slabs { x: x.as_ptr(), length, count, inner, taps, after: plan.after, positive: false };
+            let slabs = super::super::window_sums::Slabs {
+                x: x.as_ptr(),
+                length,
+                count,
+                inner,
+                taps,
+                after: plan.after,
+                positive: false,
+            };
             for lanes in [4, 8, 16] {
                 if plan.boundary == Boundary::Zero {
                     sums.fill(f32::NAN);

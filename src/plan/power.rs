@@ -269,8 +269,12 @@ impl Root {
             c: -1.814_791_539_223_714_6,
             e: 1.528_711_952_798_727_6,
         };
-        let half =
-            FirstCorrection { scale: 0, b: 3.604_472_578_252_882_4, c: -3.014_772_793_517_675, e: 8.282_545_058_637_364 };
+        let half = FirstCorrection {
+            scale: 0,
+            b: 3.604_472_578_252_882_4,
+            c: -3.014_772_793_517_675,
+            e: 8.282_545_058_637_364,
+        };
         let (magic, first, coefficients) = match quarters {
             1 => (0x4fe5_ec57_0000_0000, quarter, vec![-0.250_000_000_007_360_6, 0.156_25]),
             // The sign is in the magic number: the cubic's is the opposite.
@@ -309,7 +313,8 @@ impl Staging {
         let (most_above, most_below) = if beta > 0.0 { (shrink, grow) } else { (grow, shrink) };
         let bound = |most: f64, binades: f64| (most / beta.abs()).min(binades);
         // Where d ≥ k is known a finite base is asked for.
-        let high = (above > most_above || least.is_some()).then(|| (bound(most_above, 200.0).exp2() as f32).min(f32::MAX));
+        let high =
+            (above > most_above || least.is_some()).then(|| (bound(most_above, 200.0).exp2() as f32).min(f32::MAX));
         let low = (below > most_below).then(|| (-bound(most_below, 126.0)).exp2() as f32);
         Self { stages: stages as u8, low, high }
     }
@@ -384,7 +389,12 @@ impl Wide {
         let beta = beta.clamp(-MAX_BETA, MAX_BETA);
         let format = number.format();
         let beta_high = format.nearest(beta);
-        Self { beta_high, beta_low: format.nearest(beta - beta_high), precise: number == Number::F64 && beta.abs() > MAX_FITTED, odd }
+        Self {
+            beta_high,
+            beta_low: format.nearest(beta - beta_high),
+            precise: number == Number::F64 && beta.abs() > MAX_FITTED,
+            odd,
+        }
     }
 }
 

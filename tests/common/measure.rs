@@ -81,6 +81,14 @@ impl Places for f64 {
     const PLACES: (i32, i32) = (52, -1022);
 }
 
+impl Places for half::f16 {
+    const PLACES: (i32, i32) = (10, -14);
+}
+
+impl Places for half::bf16 {
+    const PLACES: (i32, i32) = (7, -126);
+}
+
 /// A unit of `T`'s last place at a magnitude.
 pub fn place<T: Places>(magnitude: f64) -> f64 {
     let (bits, smallest) = T::PLACES;

@@ -112,17 +112,38 @@ impl Layout {
 
     /// The file of an array whose elements `x` are given in C order.
     pub fn file(self, shape: &[usize], x: &[f32]) -> Vec<u8> {
+        self.file_of(shape, x)
+    }
+
+    /// The same of any type.
+    pub fn file_of<E: Stored>(self, shape: &[usize], x: &[E]) -> Vec<u8> {
         let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
-        let (descr, fortran) =
-            (if self.big_endian { ">f4" } else { "<f4" }, if self.fortran { "True" } else { "False" });
+        let (order, fortran) = (if self.big_endian { '>' } else { '<' }, if self.fortran { "True" } else { "False" });
+        let descr = format!("{order}f{}", size_of::<E>());
         let text = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': ({extents}), }}");
         let mut file = header(self.version, &text);
         let x = if self.fortran { fortran_order(shape, x) } else { x.to_vec() };
-        let bytes = |x: &f32| if self.big_endian { x.to_be_bytes() } else { x.to_le_bytes() };
-        file.extend(x.iter().flat_map(bytes));
+        file.extend(x.iter().flat_map(|x| x.bytes(self.big_endian)));
         file
     }
 }
+
+/// What a file can hold.
+pub trait Stored: Copy + Default {
+    fn bytes(self, big_endian: bool) -> Vec<u8>;
+}
+
+macro_rules! stored {
+    ($($element:ty),*) => {$(
+        impl Stored for $element {
+            fn bytes(self, big_endian: bool) -> Vec<u8> {
+                if big_endian { self.to_be_bytes().to_vec() } else { self.to_le_bytes().to_vec() }
+            }
+        }
+    )*};
+}
+
+stored!(f32, f64, half::f16);
 
 /// A header around its dictionary's text, padded as numpy does.
 pub fn header(version: u8, text: &str) -> Vec<u8> {
@@ -141,8 +162,8 @@ pub fn header(version: u8, text: &str) -> Vec<u8> {
 }
 
 /// The elements in Fortran order: element by element, by index, so that no trick of the tool's is shared.
-fn fortran_order(shape: &[usize], x: &[f32]) -> Vec<f32> {
-    let mut reordered = vec![f32::NAN; x.len()];
+fn fortran_order<E: Stored>(shape: &[usize], x: &[E]) -> Vec<E> {
+    let mut reordered = vec![E::default(); x.len()];
     for (at, &x) in x.iter().enumerate() {
         let (mut rest, mut place, mut indices) = (at, 0, vec![0; shape.len()]);
         for axis in (0..shape.len()).rev() {

@@ -1,7 +1,7 @@
 //! The options that describe a layer, shared by the subcommands.
 
 use clap::{Args, ValueEnum};
-use lrn_jit::{Backend, Boundary, Convention, LrnConfig, Width};
+use lrn_jit::{Activation, Backend, Boundary, Convention, LrnConfig, Number, Width};
 
 /// A layer on the command line.
 #[derive(Args, Debug, Clone)]
@@ -59,6 +59,68 @@ impl LayerArguments {
         }
     }
 }
+
+/// What is done to the input first, on the command line.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct InputArguments {
+    /// Normalizes max(x, 0): a ReLU in the same pass over memory.
+    #[arg(long)]
+    pub relu: bool,
+}
+
+impl From<InputArguments> for Activation {
+    fn from(arguments: InputArguments) -> Self {
+        if arguments.relu { Self::Relu } else { Self::Identity }
+    }
+}
+
+/// An element type by name.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NumberName {
+    /// Single precision.
+    F32,
+    /// Double precision.
+    F64,
+    /// Half precision, computed in f32.
+    F16,
+    /// The upper half of an f32, computed in f32.
+    Bf16,
+}
+
+impl NumberName {
+    pub const ALL: [Self; 4] = [Self::F32, Self::F64, Self::F16, Self::Bf16];
+
+    pub fn name(self) -> &'static str {
+        Number::from(self).name()
+    }
+}
+
+impl From<NumberName> for Number {
+    fn from(name: NumberName) -> Self {
+        match name {
+            NumberName::F32 => Self::F32,
+            NumberName::F64 => Self::F64,
+            NumberName::F16 => Self::F16,
+            NumberName::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+/// Evaluates an expression in which a name stands for the type of a [`NumberName`].
+macro_rules! for_number {
+    ($number:expr, $element:ident => $value:expr) => {
+        for_number!($number, $element => $value, F32 f32, F64 f64, F16 half::f16, Bf16 half::bf16)
+    };
+    ($number:expr, $element:ident => $value:expr, $($name:ident $type:ty),*) => {
+        match $number {
+            $($crate::arguments::NumberName::$name => {
+                type $element = $type;
+                $value
+            })*
+        }
+    };
+}
+pub(crate) use for_number;
 
 /// A convention by name.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]

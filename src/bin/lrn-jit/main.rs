@@ -15,6 +15,8 @@ mod progress;
 mod rivals;
 mod run;
 mod show;
+mod task;
+mod values;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The .npy files that the tool reads: float32 of any shape, in C or Fortran order and either byte order.
+//! The .npy files that the tool reads: float32, float64 and float16 of any shape, in C or Fortran order and either byte order.
 //!
 //! The header is read by `ndarray-npy`, which keeps up with the format and, unlike others, multiplies no extents: those
 //! are checked here against the file's real length, before anything is allocated. What the tool writes carries the
@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+use lrn_jit::Number;
 use ndarray_npy::npy::header::{Header, ParseHeaderError, ReadHeaderError};
 
 use crate::failure::Failure;
@@ -26,6 +27,8 @@ pub struct Npy {
     pub file: File,
     /// All bytes before the first element.
     pub header: Vec<u8>,
+    /// What its elements are.
+    pub number: Number,
     /// As the header has it.
     pub shape: Shape,
     /// The first axis is the fastest.
@@ -39,13 +42,13 @@ pub struct Npy {
 pub struct Shape(pub Vec<usize>);
 
 impl Shape {
-    /// The number of elements, if their bytes fit an address space.
-    fn elements(&self) -> Option<usize> {
+    /// The bytes of that many elements, if an address space holds them.
+    fn bytes(&self, number: Number) -> Option<usize> {
         if self.0.contains(&0) {
             return Some(0);
         }
-        let product = self.0.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent))?;
-        (product <= isize::MAX as usize / size_of::<f32>()).then_some(product)
+        let bytes = self.0.iter().try_fold(size(number), |product, &extent| product.checked_mul(extent))?;
+        (bytes <= isize::MAX as usize).then_some(bytes)
     }
 }
 
@@ -75,28 +78,53 @@ pub fn open(path: &Path) -> Result<Npy, Failure> {
         parse(&header).map_err(|why| Failure::input(format_args!("{name} is no valid .npy file: {why}")))?;
     let wrong = |why: fmt::Arguments<'_>| Err(Failure::input(format_args!("{name} {why}")));
 
-    let big_endian = match type_descriptor.as_string().map(String::as_str) {
-        Some("<f4") => false,
-        Some(">f4") => true,
-        Some(other) => {
-            let other: String = other.chars().take(16).collect();
-            return wrong(format_args!(
-                "holds {}{other:?}; only float32 is allowed: \"<f4\" or \">f4\"",
-                known_name(&other)
-            ));
-        }
-        None => return wrong(format_args!("holds records; only float32 is allowed: \"<f4\" or \">f4\"")),
+    let Some(descriptor) = type_descriptor.as_string() else {
+        return wrong(format_args!("holds records; {ALLOWED}"));
+    };
+    let Some((number, big_endian)) = element(descriptor) else {
+        let other: String = descriptor.chars().take(16).collect();
+        return wrong(format_args!("holds {}{other:?}; {ALLOWED}", known_name(&other)));
     };
     let shape = Shape(shape);
-    let Some(elements) = shape.elements() else {
+    let Some(bytes) = shape.bytes(number) else {
         return wrong(format_args!("claims the shape {shape}, more than any memory holds"));
     };
-    let (expected, actual) = ((elements * size_of::<f32>()) as u64, length - header.len() as u64);
+    let (expected, actual) = (bytes as u64, length - header.len() as u64);
     if actual != expected {
         let what = if actual < expected { "is cut off" } else { "is too long" };
         return wrong(format_args!("{what}: the shape {shape} takes {expected} bytes, {actual} follow the header"));
     }
-    Ok(Npy { file, header, shape, fortran: layout.is_fortran(), big_endian })
+    Ok(Npy { file, header, number, shape, fortran: layout.is_fortran(), big_endian })
+}
+
+/// What files may hold.
+const ALLOWED: &str = "allowed are float32, float64 and float16: \"<f4\", \"<f8\", \"<f2\" (or \">\")";
+
+/// An element type of files, and whether its most significant byte comes first.
+fn element(descriptor: &str) -> Option<(Number, bool)> {
+    let (order, name) = descriptor.split_at_checked(1)?;
+    let big_endian = match order {
+        "<" => false,
+        ">" => true,
+        _ => return None,
+    };
+    let number =
+        [Number::F32, Number::F64, Number::F16].into_iter().find(|number| name == format!("f{}", size(*number)))?;
+    Some((number, big_endian))
+}
+
+/// Bytes of an element.
+pub fn size(number: Number) -> usize {
+    match number {
+        Number::F64 => 8,
+        Number::F16 | Number::Bf16 => 2,
+        _ => 4,
+    }
+}
+
+/// What numpy calls a type of elements.
+pub fn name(number: Number) -> String {
+    format!("float{}", 8 * size(number))
 }
 
 /// Reads everything before the elements; the file has `length` bytes.
@@ -158,6 +186,7 @@ fn parse(mut bytes: &[u8]) -> Result<Header, String> {
 fn known_name(descriptor: &str) -> &'static str {
     match descriptor.get(1..).unwrap_or_default() {
         "f2" => "float16 ",
+        "f4" => "float32 ",
         "f8" => "float64 ",
         "f16" => "longdouble ",
         "i1" => "int8 ",

@@ -56,6 +56,15 @@ impl Output {
         self.temporary.as_file_mut()
     }
 
+    /// Whether both will be put at the same place.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let place = |output: &Self| {
+            let folder = output.temporary.path().parent().and_then(|folder| fs::canonicalize(folder).ok());
+            (folder, output.destination.file_name().map(std::ffi::OsStr::to_owned))
+        };
+        place(self) == place(other)
+    }
+
     /// Writes all of the file, and puts it in its place.
     pub fn finish(mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.file().write_all(bytes).map_err(|error| cannot(&self.destination, &error))?;

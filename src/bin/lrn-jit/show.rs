@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use clap::Args;
-use lrn_jit::LocalResponseNorm;
+use lrn_jit::{Activation, Element, LocalResponseNorm};
 
-use crate::arguments::LayerArguments;
+use crate::arguments::{InputArguments, LayerArguments, NumberName, for_number};
 use crate::failure::Failure;
 
 /// Below the subcommand's help.
@@ -15,6 +15,7 @@ Examples:
   lrn-jit show --size 5 --beta 0.6 --clif  the kernel: several channels at once
   lrn-jit show --size 5 --asm | less       its machine instructions on this host
   lrn-jit show --size 64 --plan            what was decided; nothing else
+  lrn-jit show --size 5 --dtype bf16 --relu
 
 CLIF is Cranelift's intermediate code: v1 = fma v2, v3, v4 is v2·v3 + v4,
 rounded once; f32x4 is a vector of floats: four in CLIF, as many as --width says
@@ -28,6 +29,11 @@ instructions below them compute.";
 pub struct Arguments {
     #[command(flatten)]
     layer: LayerArguments,
+    /// What a tensor's elements are.
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t = NumberName::F32)]
+    dtype: NumberName,
+    #[command(flatten)]
+    first: InputArguments,
     /// What was decided: window, base, power recipe.
     #[arg(long)]
     plan: bool,
@@ -41,13 +47,17 @@ pub struct Arguments {
 
 /// Runs the subcommand.
 pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
-    let lrn = arguments.layer.config(arguments.layer.channel_axis).build()?;
+    let config = arguments.layer.config(arguments.layer.channel_axis).input_activation(arguments.first.into());
+    for_number!(arguments.dtype, E => show::<E>(arguments, &config.build_for::<E>()?, out))
+}
+
+fn show<E: Element>(arguments: &Arguments, lrn: &LocalResponseNorm<E>, out: &mut impl Write) -> Result<(), Failure> {
     let all = !(arguments.plan || arguments.clif || arguments.asm);
     if arguments.plan || all {
-        plan(&lrn, out)?;
+        plan(lrn, out)?;
     }
     if (arguments.clif || arguments.asm) && !arguments.plan {
-        writeln!(out, "; {lrn}\n; {}\n", lrn.backend())?;
+        writeln!(out, "; {}\n; {}\n", title(lrn), lrn.backend())?;
     }
     if arguments.clif {
         writeln!(out, "{}", lrn.clif())?;
@@ -60,14 +70,20 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
         writeln!(
             out,
             "\n; --clif: whole kernels, several channels side by side. --asm: their machine instructions.\n\
-             ; f32x4: vectors as Cranelift compiles them; where run by names wider ones, its code is lifted to them."
+             ; f32x4, f64x2: vectors as Cranelift compiles them; where run by names wider ones, its code is lifted to them."
         )?;
     }
     Ok(())
 }
 
+/// The layer, and what it is of.
+fn title<E: Element>(lrn: &LocalResponseNorm<E>) -> String {
+    let relu = if lrn.plan().input == Activation::Relu { " of max(x, 0)" } else { "" };
+    format!("{lrn}{relu}, {}", E::NAME)
+}
+
 /// The layer, and what was decided for it.
-fn plan(lrn: &LocalResponseNorm, out: &mut impl Write) -> Result<(), Failure> {
-    writeln!(out, "layer:  {lrn}\nrun by: {}\n{}", lrn.backend(), lrn.plan())?;
+fn plan<E: Element>(lrn: &LocalResponseNorm<E>, out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out, "layer:  {}\nrun by: {}\n{}", title(lrn), lrn.backend(), lrn.plan())?;
     Ok(())
 }

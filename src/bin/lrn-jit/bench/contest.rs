@@ -8,7 +8,7 @@ use super::cases::Case;
 use super::limits::{Operations, Throughput};
 use super::machine::Machine;
 use super::report::{Report, Row, Who};
-use super::turns::{Buffers, Contestant, Progress, Runner, interpret, rounds, same, same_bits};
+use super::turns::{Buffers, Contestant, Field, Progress, Runner, interpret, rounds, same, same_bits};
 use crate::failure::Failure;
 use crate::rivals::{generic, monomorphised};
 
@@ -27,7 +27,7 @@ pub fn run(cases: Vec<Case>, quick: bool) -> Result<Report, Failure> {
     let progress = Progress::new();
     let (mut contestants, mut notes) = (vec![], vec![]);
     for (index, case) in cases.iter().enumerate() {
-        progress.checking(index, cases.len(), case);
+        progress.checking(index, cases.len(), &case.title());
         let (x, y, expected) = buffers.of(case);
         for (who, runner) in enter(case, x, y, expected, &mut notes)? {
             contestants.push(Contestant::new(index, who, runner));
@@ -36,13 +36,14 @@ pub fn run(cases: Vec<Case>, quick: bool) -> Result<Report, Failure> {
 
     let budget = if quick { QUICK_BUDGET } else { BUDGET };
     let mut throughput = Throughput::UNKNOWN;
-    let rounds = rounds(&cases, &mut contestants, &mut buffers, budget, |share, round| {
+    let field = &mut Field { cases: &cases, buffers: &mut buffers };
+    let rounds = rounds(&mut contestants, field, budget, |share, round| {
         progress.round(share, round);
         throughput.improve();
     })?;
     let times = |index: usize, who: Option<Who>| {
         let found = contestants.iter().find(|contestant| contestant.case == index && contestant.who == who)?;
-        Some(found.time(&cases))
+        Some(found.time(cases[index].elements()))
     };
     // All cases have the same width.
     let asked = cases.first().map_or_else(|| lrn_jit::LrnConfig::new(5), |case| case.config.clone());

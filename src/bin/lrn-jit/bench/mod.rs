@@ -1,11 +1,13 @@
 //! `lrn-jit bench`: compiled code against its rivals and against what the machine allows.
 //!
 //! [`cases`] says what is measured, [`contest`] verifies, [`turns`] times, [`limits`] is what the machine allows, [`table`],
-//! [`json`] and [`plot`] write the [`report`]. [`sweep`] is another bench: one layer on many shapes.
+//! [`json`] and [`plot`] write the [`report`]. Other benches: [`sweep`], one layer on many shapes; [`kinds`], one layer of every type,
+//! forward and backward.
 
 mod cases;
 mod contest;
 mod json;
+mod kinds;
 mod limits;
 mod machine;
 mod plot;
@@ -39,6 +41,10 @@ pub struct Arguments {
     /// whose times differ by more than twice.
     #[arg(long, group = "measured")]
     sweep: bool,
+    /// Measures the compiled code alone for every type of elements, forward, with a ReLU, backward and jvp, beside copies of the
+    /// same bytes: in the caches and, without --quick, beyond them.
+    #[arg(long, group = "measured", conflicts_with = "plot")]
+    kinds: bool,
     #[command(flatten)]
     layer: LayerArguments,
     /// Writes all numbers to a file.
@@ -79,6 +85,12 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
         write(json, &|| sweep::json::text(&sweep))?;
         write(plot, &|| sweep::plot::svg(&sweep))?;
         return Ok(sweep::table::print(&sweep, out)?);
+    }
+    if arguments.kinds {
+        let json = open(&arguments.json)?;
+        let kinds = kinds::run(&arguments.layer.config(1), arguments.quick)?;
+        write(json, &|| kinds::text::json(&kinds))?;
+        return Ok(kinds::text::print(&kinds, out)?);
     }
     let cases = if arguments.shapes.is_empty() {
         let width = |case: Case| Case { config: case.config.clone().width(arguments.layer.width.into()), ..case };

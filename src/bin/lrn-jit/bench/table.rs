@@ -14,7 +14,7 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out)?;
     let head = ["layer and shape", "jit", "monomorphised", "generic", "interpreter", "memcpy", "arithmetic"];
-    aligned(out, &head, rows, |row| {
+    titled(out, &head, rows, |row| {
         let times = Who::ALL.map(|who| number(row.time(who), 3));
         let limits = [row.memcpy, row.arithmetic].map(|ns| number(Some(ns), 3));
         times.into_iter().chain(limits).collect()
@@ -31,7 +31,7 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         "compile",
         "pays after calls",
     ];
-    aligned(out, &head, rows, |row| {
+    titled(out, &head, rows, |row| {
         let share = |limit: f64| format!("{:.0} %", 100.0 * limit / row.jit());
         let times = |who| row.speedup(who).map_or("–".into(), |times| format!("{times:.2}×"));
         let pays = row.best_rival().map_or("–".into(), |(who, _)| match row.pays_after(who) {
@@ -69,14 +69,19 @@ pub fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     notes.iter().try_for_each(|note| writeln!(out, "{note}"))
 }
 
-fn number(value: Option<f64>, digits: usize) -> String {
+pub fn number(value: Option<f64>, digits: usize) -> String {
     value.map_or("–".into(), |value| format!("{value:.digits$}"))
 }
 
-/// A Markdown table with aligned columns; the first column is the row's title.
-fn aligned(out: &mut impl Write, head: &[&str], rows: &[Row], cells: impl Fn(&Row) -> Vec<String>) -> io::Result<()> {
+/// A table of which the first column is the row's title.
+fn titled(out: &mut impl Write, head: &[&str], rows: &[Row], cells: impl Fn(&Row) -> Vec<String>) -> io::Result<()> {
     let body: Vec<Vec<String>> =
         rows.iter().map(|row| std::iter::once(row.case.title()).chain(cells(row)).collect()).collect();
+    aligned(out, head, &body)
+}
+
+/// A Markdown table with aligned columns, the first to the left.
+pub fn aligned(out: &mut impl Write, head: &[&str], body: &[Vec<String>]) -> io::Result<()> {
     let width = |column: usize| {
         let cells = body.iter().map(|row| row[column].chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)

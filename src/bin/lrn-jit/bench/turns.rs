@@ -15,6 +15,14 @@ use crate::rivals::Rival;
 const TURN: Duration = Duration::from_micros(1500);
 const RUNS: usize = 4;
 
+/// Something that is timed, on what all who compete share.
+pub trait Run<F> {
+    /// What has to be done before every run and is not timed.
+    fn prepare(&self, _case: usize, _on: &mut F) {}
+
+    fn run(&self, case: usize, on: &mut F) -> Result<(), Failure>;
+}
+
 /// A way to compute a case.
 pub enum Runner {
     Layer(LocalResponseNorm),
@@ -51,33 +59,56 @@ impl Runner {
     }
 }
 
+/// Cases, and what they are computed on.
+pub struct Field<'a> {
+    pub cases: &'a [Case],
+    pub buffers: &'a mut Buffers,
+}
+
+impl Run<Field<'_>> for Runner {
+    fn prepare(&self, case: usize, on: &mut Field<'_>) {
+        let (x, y, _) = on.buffers.of(&on.cases[case]);
+        self.prepare(x, y);
+    }
+
+    fn run(&self, case: usize, on: &mut Field<'_>) -> Result<(), Failure> {
+        let case = &on.cases[case];
+        let (x, y, _) = on.buffers.of(case);
+        self.run(case, x, y)
+    }
+}
+
 /// Somebody who competes in a case.
-pub struct Contestant<W> {
+pub struct Contestant<W, R = Runner> {
     pub case: usize,
     pub who: W,
-    runner: Runner,
+    runner: R,
     best: Duration,
 }
 
-impl<W> Contestant<W> {
-    pub fn new(case: usize, who: W, runner: Runner) -> Self {
+impl<W, R> Contestant<W, R> {
+    pub fn new(case: usize, who: W, runner: R) -> Self {
         Self { case, who, runner, best: Duration::MAX }
     }
 
     /// ns per element of the fastest run.
-    pub fn time(&self, cases: &[Case]) -> f64 {
-        self.best.as_secs_f64() * 1e9 / cases[self.case].elements() as f64
+    pub fn time(&self, elements: usize) -> f64 {
+        self.best.as_secs_f64() * 1e9 / elements as f64
     }
 
     /// Runs a few times; the first, for the caches, is not timed.
-    fn turn(&mut self, case: &Case, x: &[f32], y: &mut [f32]) -> Result<(), Failure> {
-        self.runner.prepare(x, y);
-        self.runner.run(case, x, y)?;
+    fn turn<F>(&mut self, on: &mut F) -> Result<(), Failure>
+    where
+        R: Run<F>,
+    {
+        let Self { case, runner, .. } = self;
+        runner.prepare(*case, on);
+        runner.run(*case, on)?;
         let turn = Instant::now();
         for _ in 0..RUNS {
-            self.runner.prepare(x, y);
+            runner.prepare(*case, on);
             let start = Instant::now();
-            self.runner.run(case, x, y)?;
+            runner.run(*case, on)?;
             self.best = self.best.min(start.elapsed());
             if turn.elapsed() > TURN {
                 break;
@@ -110,10 +141,9 @@ impl Buffers {
 
 /// Begins rounds until `budget` is spent, and gives their number. `between` is told before each how much of the budget is
 /// spent, and the round's number.
-pub fn rounds<W>(
-    cases: &[Case],
-    contestants: &mut [Contestant<W>],
-    buffers: &mut Buffers,
+pub fn rounds<W, R: Run<F>, F>(
+    contestants: &mut [Contestant<W, R>],
+    on: &mut F,
     budget: Duration,
     mut between: impl FnMut(f64, usize),
 ) -> Result<usize, Failure> {
@@ -122,9 +152,7 @@ pub fn rounds<W>(
     while rounds == 0 || start.elapsed() < budget {
         between(start.elapsed().as_secs_f64() / budget.as_secs_f64(), rounds + 1);
         for contestant in &mut *contestants {
-            let case = &cases[contestant.case];
-            let (x, y, _) = buffers.of(case);
-            contestant.turn(case, x, y)?;
+            contestant.turn(on)?;
         }
         rounds += 1;
     }
@@ -152,13 +180,17 @@ pub fn same(a: f32, b: f32) -> bool {
 
 /// Activations between −100 and 100: with AlexNet's alpha of 1e-4, y/x is then about 0.8. No value is 0 or subnormal.
 fn input(elements: usize) -> Vec<f32> {
+    activations().take(elements).collect()
+}
+
+/// The same without end.
+pub fn activations() -> impl Iterator<Item = f32> {
     let mut state = 1u32;
-    let mut draw = || {
+    std::iter::repeat_with(move || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         // 23 random bits and a half: odd multiples of 2^-24.
         ((f64::from(state >> 9) + 0.5) / f64::from(1u32 << 22) - 1.0) as f32 * 100.0
-    };
-    (0..elements).map(|_| draw()).collect()
+    })
 }
 
 /// A bar on stderr, if that is a terminal: a third of it for checking, the rest for measuring.
@@ -174,9 +206,9 @@ impl Progress {
         Self(bar)
     }
 
-    /// The case with this index of `count` is being checked.
-    pub fn checking(&self, index: usize, count: usize, case: &Case) {
-        self.say(index as f64 / count as f64 / 3.0, format!("checking {}", case.title()));
+    /// What has this index of `count` is being checked.
+    pub fn checking(&self, index: usize, count: usize, title: &str) {
+        self.say(index as f64 / count as f64 / 3.0, format!("checking {title}"));
     }
 
     /// A round is being begun, when `share` of the budget is spent.

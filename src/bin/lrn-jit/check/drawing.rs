@@ -14,19 +14,64 @@ pub mod real;
 #[path = "../../../../tests/common/rng.rs"]
 pub mod rng;
 
+use std::fmt;
+
 use case::{Case, Settings};
 use draw::{BETAS, Class};
 use lrn_jit::{Boundary, Convention};
 use rng::{Data, Rng};
 
+use crate::arguments::NumberName;
+use crate::task::TaskName;
+use crate::values::Value;
+
 /// Elements of a tensor, about: so that a compilation takes longer than what follows.
 const MOST: usize = 20_000;
 
-/// The case of a number: it depends on the seed and the number alone.
-pub fn case(seed: u64, number: u64) -> Case {
+/// What is computed of a case.
+#[derive(Debug, Clone)]
+pub struct Drawn {
+    pub case: Case,
+    pub dtype: NumberName,
+    pub task: TaskName,
+    pub relu: bool,
+}
+
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { case, dtype, task, relu } = self;
+        let relu = if *relu { " of max(x, 0)" } else { "" };
+        write!(f, "{case} as {}, {}{relu}", dtype.name(), task.name())
+    }
+}
+
+/// The case of a number, of one of these types and tasks: it depends on the seed, the number and these alone. Whatever the types
+/// and tasks are, the layer and the tensor are the same.
+pub fn draw(seed: u64, number: u64, dtypes: &[NumberName], tasks: &[TaskName]) -> Drawn {
     let mut rng = Rng::new(seed);
     // Streams of neighbouring numbers have nothing in common.
     let rng = &mut Rng::new(rng.next() ^ Rng::new(number).next());
+    Drawn { case: case(rng), dtype: rng.pick(dtypes), task: rng.pick(tasks), relu: rng.one_in(4) }
+}
+
+/// The elements of a case: of x, or of what comes with it.
+pub fn elements<E: Value>(case: &Case, with: u64) -> Vec<E> {
+    let length = case.shape.iter().product();
+    let narrow = case.data.draw(length, case.seed ^ with);
+    let mut rng = Rng::new(case.seed ^ with ^ 1);
+    let mut wide = |value: f32| {
+        let value = f64::from(value);
+        match value.abs() {
+            // Bits that an f32 lacks; and what is near the ends of f32, near those of f64.
+            1e-18..1e18 => value * (1.0 + rng.unit() * f64::from(f32::EPSILON)),
+            magnitude => value * magnitude.powi(7),
+        }
+    };
+    let of = |value| E::nearest(if E::PRECISION > f32::PRECISION { wide(value) } else { f64::from(value) });
+    narrow.into_iter().map(of).collect()
+}
+
+fn case(rng: &mut Rng) -> Case {
     let beta = match rng.below(8) {
         0..5 => rng.pick(&BETAS),
         5 => 9.0 * rng.unit() - 4.5,

@@ -1,7 +1,10 @@
 //! `lrn-jit check`: random configurations on this machine, compiled code against the interpreter and against f64.
 //!
-//! [`drawing`] draws the cases, [`exact`] says what is right and how far from it is still good, [`tally`] counts what was met.
+//! [`drawing`] draws the cases, [`compare`] runs them, [`exact`] says what is right and how far from it is still good, by the
+//! error analysis of [`bounds`]; [`tally`] counts what was met.
 
+mod bounds;
+mod compare;
 mod drawing;
 mod exact;
 mod tally;
@@ -11,19 +14,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use lrn_jit::{Backend, CurrentRayon, LocalResponseNorm};
 
+use crate::arguments::{NumberName, for_number};
 use crate::failure::Failure;
-use crate::rivals::Slabs;
-use drawing::case::Case;
-use drawing::measure::{difference, ulp};
-use tally::{Layout, Tally};
+use crate::task::TaskName;
+use tally::Tally;
 
-/// Checks compiled code on this machine: random layers and tensors, the same bits as the interpreter, and as close to the
-/// formula in f64 as stated.
+/// Checks compiled code on this machine: random layers and tensors of every type, forward and gradients, with and without a ReLU:
+/// the same bits as the interpreter, and as close to the formula in f64 as stated.
 ///
 /// Prints how many layers ran of each recipe, by how their channels lie (last; inner extent under 16; planes), how far from
-/// f64 the worst number was, and what share that is of what was allowed there (an error of the base counts beta times).
+/// f64 the worst number was, and what share that is of what was allowed there (an error of the base counts beta times); then
+/// the same by type and task, in ulp of the type.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// How long.
@@ -35,6 +37,12 @@ pub struct Arguments {
     /// Only this case of the seed: what a failure says.
     #[arg(long, value_name = "I", requires = "seed")]
     case: Option<u64>,
+    /// Only this type [default: all].
+    #[arg(long, value_enum, value_name = "TYPE")]
+    dtype: Option<NumberName>,
+    /// Only this: the layer, its gradient, or its derivative times a tangent [default: all].
+    #[arg(long, value_enum, value_name = "NAME")]
+    task: Option<TaskName>,
     /// A line for every variant of a recipe, with its guard, summation and boundary.
     #[arg(long)]
     table: bool,
@@ -59,12 +67,21 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
     let mut tally = Tally::default();
     let mut sabotage = arguments.sabotage;
     let mut number = arguments.case.unwrap_or(0);
+    let dtypes = arguments.dtype.map_or(NumberName::ALL.to_vec(), |dtype| vec![dtype]);
+    let tasks = arguments.task.map_or(TaskName::ALL.to_vec(), |task| vec![task]);
     let mut wrong = None;
     loop {
-        let case = drawing::case(seed, number);
-        if let Err(difference) = check(&case, &mut tally, &mut sabotage)? {
+        let drawn = drawing::draw(seed, number, &dtypes, &tasks);
+        if arguments.case.is_some() {
+            writeln!(out, "{drawn}")?;
+        }
+        let outcome = for_number!(drawn.dtype, E => compare::check::<E>(&drawn, &mut tally, &mut sabotage));
+        if let Err(difference) = outcome? {
             let flag = if arguments.sabotage { " --sabotage" } else { "" };
-            wrong = Some(format!("{difference}; reproduce: lrn-jit check --seed {seed} --case {number}{flag}"));
+            let (dtype, task) = (drawn.dtype.name(), drawn.task.name());
+            wrong = Some(format!(
+                "{difference}; reproduce: lrn-jit check --seed {seed} --case {number} --dtype {dtype} --task {task}{flag}"
+            ));
             break;
         }
         number += 1;
@@ -74,9 +91,6 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
         progress.say(start.elapsed(), tally.cases());
     }
     progress.end();
-    if arguments.case.is_some() {
-        writeln!(out, "{}", drawing::case(seed, number - u64::from(wrong.is_none())))?;
-    }
     tally.print(arguments.table, out)?;
     let (elapsed, cases) = (start.elapsed().as_secs_f64(), tally.cases());
     let rate = cases as f64 / elapsed;
@@ -92,73 +106,6 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
             Ok(())
         }
     }
-}
-
-/// Runs a case every way there is; the inner error is a difference.
-fn check(case: &Case, tally: &mut Tally, sabotage: &mut bool) -> Result<Result<(), String>, Failure> {
-    let interpreter = case.settings.config().channel_axis(case.axis).backend(Backend::Interpreter).build()?;
-    let layers = case.settings.compiled::<f32>(case.axis);
-    let Some((_, jit)) = layers.last() else { return Err(Failure::input("this host cannot run compiled code")) };
-    let (x, shape) = (case.x::<f32>(), &case.shape);
-    let expected = interpreter.forward(&x, shape)?;
-    let mut y = jit.forward(&x, shape)?;
-    if *sabotage && let Some(y) = y.iter_mut().find(|y| !y.is_nan()) {
-        *y = f32::from_bits(y.to_bits() ^ 1);
-        *sabotage = false;
-    }
-    for (_, other) in &layers[..layers.len() - 1] {
-        if let Some(at) = difference(&other.forward(&x, shape)?, &y) {
-            let (one, two) = (other.backend(), jit.backend());
-            return Ok(Err(format!(
-                "{jit}, shape {shape:?}: at {at}, x = {:e}, other bits by {one} than by {two}",
-                x[at]
-            )));
-        }
-    }
-    let mut in_place = x.clone();
-    jit.forward_in_place(&mut in_place, shape)?;
-    let threads = jit.with_executor(&CurrentRayon).forward(&x, shape)?;
-    for (how, y) in [("", &y), (" in place", &in_place), (" on threads", &threads)] {
-        if let Some(at) = difference(y, &expected) {
-            let (y, expected) = (y[at], expected[at]);
-            return Ok(Err(format!(
-                "{jit}, shape {shape:?}: at {at}, x = {:e}, jit{how} gives {y:e} ({:#010x}), the interpreter {expected:e} ({:#010x})",
-                x[at],
-                y.to_bits(),
-                expected.to_bits()
-            )));
-        }
-    }
-    Ok(judge(case, jit, &x, &y, tally))
-}
-
-/// Compares to f64, column by column.
-fn judge(case: &Case, jit: &LocalResponseNorm, x: &[f32], y: &[f32], tally: &mut Tally) -> Result<(), String> {
-    let rank = case.shape.len() as isize;
-    let axis = if case.axis < 0 { case.axis + rank } else { case.axis };
-    let slabs = Slabs::new(&case.shape, axis as usize);
-    let Slabs { outer, channels, inner } = slabs;
-    let entry = tally.enter(&drawing::coverage::recipe(jit.plan()), case.settings.boundary, Layout::of(slabs));
-    entry.elements += x.len();
-    for slab in 0..outer {
-        for position in 0..inner {
-            let at = |channel: usize| (slab * channels + channel) * inner + position;
-            let column: Vec<f32> = (0..channels).map(|channel| x[at(channel)]).collect();
-            for (channel, expected) in exact::column(jit, &column).into_iter().enumerate() {
-                let Some(exact::Expectation { value, ulp: allowed }) = expected else { continue };
-                let at = at(channel);
-                let error = ulp(y[at], value);
-                entry.judged(error, allowed);
-                if error > allowed {
-                    return Err(format!(
-                        "{jit}, shape {:?}: at {at}, x = {:e}, jit gives {:e} and f64 {value:e}: {error:.2} ulp, allowed {allowed:.2}",
-                        case.shape, x[at], y[at]
-                    ));
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// A bar on stderr, if that is a terminal.

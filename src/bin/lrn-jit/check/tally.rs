@@ -1,11 +1,14 @@
-//! What a check has met: plans by recipe, boundary and layout, and how far from f64 they came.
+//! What a check has met: plans by recipe, boundary and layout, types and tasks, and how far from f64 they came.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use lrn_jit::Boundary;
 
+use super::drawing::Drawn;
+use crate::arguments::NumberName;
 use crate::rivals::Slabs;
+use crate::task::TaskName;
 
 /// How channels lie in memory, as far as it makes a difference to a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,10 +34,12 @@ impl Layout {
     }
 }
 
-/// Of one kind of plan and layout.
+/// Of one kind of plan and layout, or of one type and task.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Entry {
     pub cases: usize,
+    /// Those with a ReLU before the layer.
+    pub activated: usize,
     pub elements: usize,
     /// Outputs that were compared to f64.
     pub judged: usize,
@@ -56,6 +61,7 @@ impl Entry {
     fn merge(self, other: Self) -> Self {
         Self {
             cases: self.cases + other.cases,
+            activated: self.activated + other.activated,
             elements: self.elements + other.elements,
             judged: self.judged + other.judged,
             worst: self.worst.max(other.worst),
@@ -66,15 +72,19 @@ impl Entry {
 
 /// All of it.
 #[derive(Debug, Default)]
-pub struct Tally(BTreeMap<(String, bool), BTreeMap<Layout, Entry>>);
+pub struct Tally {
+    plans: BTreeMap<(String, bool), BTreeMap<Layout, Entry>>,
+    kinds: BTreeMap<(NumberName, TaskName), Entry>,
+}
 
 impl Tally {
-    /// The entry of a case that begins.
-    pub fn enter(&mut self, recipe: &str, boundary: Boundary, layout: Layout) -> &mut Entry {
-        let row = self.0.entry((recipe.to_string(), boundary == Boundary::Wrap)).or_default();
-        let entry = row.entry(layout).or_default();
-        entry.cases += 1;
-        entry
+    /// Adds a case.
+    pub fn add(&mut self, recipe: &str, layout: Layout, drawn: &Drawn, entry: Entry) {
+        let wraps = drawn.case.settings.boundary == Boundary::Wrap;
+        let plan = self.plans.entry((recipe.to_string(), wraps)).or_default().entry(layout).or_default();
+        *plan = plan.merge(entry);
+        let kind = self.kinds.entry((drawn.dtype, drawn.task)).or_default();
+        *kind = kind.merge(entry);
     }
 
     pub fn cases(&self) -> usize {
@@ -82,13 +92,13 @@ impl Tally {
     }
 
     fn all(&self) -> Entry {
-        self.0.values().flat_map(BTreeMap::values).copied().fold(Entry::default(), Entry::merge)
+        self.kinds.values().copied().fold(Entry::default(), Entry::merge)
     }
 
     /// One line a family of recipes or, in `full`, a recipe and boundary; and the totals.
     pub fn print(&self, full: bool, out: &mut impl Write) -> io::Result<()> {
         let mut rows: BTreeMap<String, BTreeMap<Layout, Entry>> = BTreeMap::new();
-        for ((recipe, wraps), entries) in &self.0 {
+        for ((recipe, wraps), entries) in &self.plans {
             let beyond = if *wraps { "wrap" } else { "zero" };
             let row = rows.entry(if full { format!("{recipe}, {beyond}") } else { family(recipe).into() }).or_default();
             for (&layout, &entry) in entries {
@@ -105,21 +115,51 @@ impl Tally {
             for (layout, _) in Layout::ALL {
                 write!(out, "{:>11}", row.get(&layout).map_or(0, |entry| entry.cases))?;
             }
-            let Entry { judged, worst, share, .. } = row.values().copied().fold(Entry::default(), Entry::merge);
-            if judged > 0 {
-                writeln!(out, "{worst:>11.2}{:>10.0} %", 100.0 * share)?;
-            } else {
-                writeln!(out, "{:>11}{:>12}", "–", "–")?;
-            }
+            row.values().copied().fold(Entry::default(), Entry::merge).print_errors(out)?;
         }
+        self.print_kinds(out)?;
         let Entry { elements, judged, worst, share, .. } = self.all();
-        let variants: usize = self.0.values().map(BTreeMap::len).sum();
+        let variants: usize = self.plans.values().map(BTreeMap::len).sum();
         writeln!(
             out,
             "\n{variants} kinds of plan and layout; {elements} numbers by their bits, {judged} of them by f64 as well:"
         )?;
-        writeln!(out, "at most {worst:.2} ulp off, at most {:.0} % of what is allowed there", 100.0 * share)
+        writeln!(out, "at most {} ulp off, at most {:.0} % of what is allowed there", ulps(worst), 100.0 * share)
     }
+}
+
+impl Tally {
+    /// One line a type and task.
+    fn print_kinds(&self, out: &mut impl Write) -> io::Result<()> {
+        write!(out, "\n{:6}{:10}", "type", "task")?;
+        let head = ["cases", "with ReLU", "numbers", "by f64", "worst ulp"];
+        head.iter().try_for_each(|name| write!(out, "{name:>11}"))?;
+        writeln!(out, "{:>12}", "of allowed")?;
+        for ((dtype, task), entry) in &self.kinds {
+            let Entry { cases, activated, elements, judged, .. } = entry;
+            write!(out, "{:6}{:10}{cases:>11}{activated:>11}", dtype.name(), task.name())?;
+            write!(out, "{elements:>11}{judged:>11}")?;
+            entry.print_errors(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// The last two columns of a table.
+    fn print_errors(&self, out: &mut impl Write) -> io::Result<()> {
+        let &Self { judged, worst, share, .. } = self;
+        if judged > 0 {
+            writeln!(out, "{:>11}{:>10.0} %", ulps(worst), 100.0 * share)
+        } else {
+            writeln!(out, "{:>11}{:>12}", "–", "–")
+        }
+    }
+}
+
+/// A distance: of what nearly cancels it can be large.
+fn ulps(distance: f64) -> String {
+    if distance < 1e6 { format!("{distance:.2}") } else { format!("{distance:.1e}") }
 }
 
 /// A recipe's name without its variants, guard and summation.

@@ -30,8 +30,9 @@ pub fn new(layer: &LocalResponseNorm) -> Option<Box<dyn Rival>> {
     let plan = layer.plan();
     let lrn_jit::plan::Formula::Normalize { a, k, .. } = plan.formula else { return None };
     let (before, after) = (plan.before, plan.after);
-    (plan.boundary == Boundary::Zero)
-        .then(|| Box::new(Generic { before, after, a: a as f32, beta: layer.beta() as f32, k: k as f32 }) as Box<dyn Rival>)
+    (plan.boundary == Boundary::Zero).then(|| {
+        Box::new(Generic { before, after, a: a as f32, beta: layer.beta() as f32, k: k as f32 }) as Box<dyn Rival>
+    })
 }
 
 impl Rival for Generic {

@@ -15,7 +15,7 @@ use lrn_jit::{Backend, LrnConfig};
 
 use super::cases::Case;
 use super::machine::Machine;
-use super::turns::{Buffers, Contestant, Progress, Runner, interpret, rounds, same_bits};
+use super::turns::{Buffers, Contestant, Field, Progress, Runner, interpret, rounds, same_bits};
 use crate::failure::Failure;
 use crate::rivals::Slabs;
 
@@ -104,7 +104,7 @@ pub fn run(config: &LrnConfig, quick: bool) -> Result<Sweep, Failure> {
     let progress = Progress::new();
     let mut contestants = vec![];
     for (index, (case, &(part, _))) in cases.iter().zip(&parts).enumerate() {
-        progress.checking(index, cases.len(), case);
+        progress.checking(index, cases.len(), &case.title());
         let runner = match part {
             Part::InPlace => Runner::InPlace(layer.clone()),
             _ => Runner::Layer(layer.clone()),
@@ -116,12 +116,15 @@ pub fn run(config: &LrnConfig, quick: bool) -> Result<Sweep, Failure> {
         contestants.push(Contestant::new(index, part, runner));
     }
     let budget = if quick { QUICK_BUDGET } else { BUDGET };
-    let rounds = rounds(&cases, &mut contestants, &mut buffers, budget, |share, round| progress.round(share, round))?;
+    let field = &mut Field { cases: &cases, buffers: &mut buffers };
+    let rounds = rounds(&mut contestants, field, budget, |share, round| progress.round(share, round))?;
     progress.end();
 
     let points = |part: Part| -> Vec<Point> {
         let found = contestants.iter().filter(|contestant| contestant.who == part);
-        found.map(|found| Point { slabs: cases[found.case].slabs, ns: found.time(&cases) }).collect()
+        found
+            .map(|found| Point { slabs: cases[found.case].slabs, ns: found.time(cases[found.case].elements()) })
+            .collect()
     };
     let measured = points(Part::Grid);
     let at = |channels: usize, inner: usize| {
