@@ -10,7 +10,7 @@ use common::golden::gradients;
 use common::gradients::{Judge, Slabs};
 use common::measure::widen;
 use common::rng::Rng;
-use lrn_jit::{Boundary, Convention, Window};
+use lrn_jit::{Activation, Boundary, Convention, Window};
 
 /// The share of the scale of the terms that the differences may be off.
 const LIMIT: f64 = 1e-9;
@@ -27,7 +27,7 @@ fn draw(rng: &mut Rng) -> (Judge, Slabs) {
         beta: rng.pick(&[0.5, 0.75, 1.0, 2.7, -0.5, -1.0, 3.0]),
         k: 1.0 + rng.unit(),
         boundary: rng.pick(&[Boundary::Zero, Boundary::Wrap]),
-        input: lrn_jit::Activation::Identity,
+        input: Activation::Identity,
     };
     let slabs = Slabs { outer: rng.between(1, 2), channels: rng.between(1, 9), inner: rng.between(1, 3) };
     (Judge::new(&settings, rng.one_in(3)), slabs)

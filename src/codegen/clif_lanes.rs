@@ -281,6 +281,9 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
     }
 
     fn cast(&mut self, ty: Type, value: Value) -> Value {
+        if self.builder.func.dfg.value_type(value) == ty {
+            return value;
+        }
         let flags = MemFlagsData::new().with_endianness(Endianness::Little);
         self.builder.ins().bitcast(ty, flags, value)
     }
