@@ -197,7 +197,7 @@ fn zeros_over_zero<E: Real>() {
     for beta in BETAS {
         for size in SIZES {
             for zero in [0.0, -0.0] {
-                let y = run(&Settings::torch(size, 1.0, beta, 0.0), &vec![E::near(zero); CHANNELS * INNER]);
+                let y = run(&Settings::torch(size, 1.0, beta, 0.0), &[E::near(zero); CHANNELS * INNER]);
                 let right = |y: f64| if beta > 0.0 { y.is_nan() } else { y == 0.0 };
                 assert!(y.iter().all(|y| right(y.value())), "{} beta {beta}, size {size}: {:e}", E::NAME, y[0]);
             }

@@ -101,6 +101,34 @@ fn arbitrary_betas_on_a_dense_sample() {
     }
 }
 
+/// Beyond the normal results, too: 0 and ∞ where the exact result is far beyond, never another sign.
+#[test]
+fn large_betas_end_in_zero_and_infinity() {
+    for i in 0..600 {
+        let beta = 0.3 + f64::from(i) / 17.0;
+        for (beta, least) in [(beta, None), (-beta, None), (beta, Some(LEAST_K)), (beta, Some(1.0)), (-beta, Some(1.0))]
+        {
+            let power = Power::new(beta, least, Number::F32);
+            for bits in sample(9_000_011) {
+                let d = f32::from_bits(bits);
+                if least.is_some_and(|least| f64::from(d) < least) {
+                    continue;
+                }
+                for x in [1.0f32, -1e-30, 1e18] {
+                    let [y] = power::apply(&mut ArrayLanes::<f32, 1>::default(), &power, [x], [d]);
+                    let exact = f64::from(x) * f64::from(d).powf(-beta);
+                    let right = match exact.abs() {
+                        small if small < 1e-46 => y == 0.0,
+                        large if large > 1e39 => y.is_infinite(),
+                        _ => y.is_finite() || exact.abs() > 3.4e38,
+                    };
+                    assert!(right && y.is_sign_negative() == (x < 0.0), "{x:e}·{d:e}^−{beta}: {y:e}, not {exact:e}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 #[ignore = "four thousand betas"]
 fn arbitrary_betas_more_densely() {

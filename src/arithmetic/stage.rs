@@ -113,30 +113,34 @@ pub(crate) fn of_activated<L: Lanes>(
     let (a_lane, k) = (lanes.float(a), lanes.float(k));
     let d = lanes.fma(sums[0], a_lane, k);
     let x = inputs[0];
-    match stage {
-        Stage::Forward => [power::apply(lanes, power, x, d); 3],
+    // What the power is multiplied with. (One power for all stages: it is long code.)
+    let v = match stage {
+        Stage::Forward => x,
         Stage::Jvp => {
             lanes.part("tangent: v − 2aβ·x·Σxv/d");
-            let v = correct(lanes, -2.0 * a * power.beta, inputs[1], x, sums[1], d);
-            [power::apply(lanes, power, v, d); 3]
+            correct(lanes, -2.0 * a * power.beta, inputs[1], x, sums[1], d)
         }
+        Stage::Gradient => inputs[1],
+        _ => inputs[2],
+    };
+    let r = power::apply(lanes, power, v, d);
+    match stage {
         Stage::Gradient => {
-            let r = power::apply(lanes, power, inputs[1], d);
             lanes.part("h = r·(x/d)");
             let part = lanes.div(x, d);
             let h = lanes.mul(r, part);
             [r, h, h]
         }
-        _ => {
-            let e = power::apply(lanes, power, inputs[2], d);
+        Stage::Second => {
             lanes.part("e = r/d; p, q, t");
-            let e = lanes.div(e, d);
+            let e = lanes.div(r, d);
             let u = correct(lanes, -2.0 * a * (power.beta + 1.0), inputs[1], x, sums[1], d);
             let p = lanes.mul(e, u);
             let q = lanes.mul(e, x);
             let t = lanes.mul(e, sums[1]);
             [p, q, t]
         }
+        _ => [r; 3],
     }
 }
 

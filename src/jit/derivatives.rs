@@ -120,9 +120,9 @@ impl<T: Copy + Default> Work<'_, T> {
             beyond,
         };
         let row = |input: usize| Rows::new(inputs[input], inner);
-        let &[(first, ref sources), ref second @ ..] = stages else { unreachable!("a task has stages") };
+        let &[(first, sources), ref second @ ..] = stages else { unreachable!("a task has stages") };
         let mut plane = Plane { stage: first, ..empty };
-        for (input, source) in plane.inputs.iter_mut().zip(*sources) {
+        for (input, source) in plane.inputs.iter_mut().zip(sources) {
             let Source::Input(number) = *source else { unreachable!("a first stage has none before it") };
             *input = row(number);
         }
