@@ -12,6 +12,7 @@
 
 use std::ops::Range;
 
+use super::channels_last::ask_for;
 use super::drive::{Plane, REST, SWEEP, Scratch, ZEROS, stretches};
 use super::kernel::CompiledKernel;
 use super::{FEW, JitEngine, Size};
@@ -27,6 +28,8 @@ const NEAR: usize = 1 << 19;
 const LINE: usize = 64;
 /// Bytes of the shortest row that is written past the caches: its ends are not.
 const SHORTEST_PAST: usize = 8 * LINE;
+/// Lines of a row that its kernel does not ask for in time.
+const FIRST_LINES: usize = 10;
 /// Sets of a first-level cache: addresses of 4 KB repeat in it.
 const SETS: usize = 64;
 /// Lines of a set.
@@ -133,11 +136,26 @@ impl JitEngine {
             // SAFETY: passed on.
             return unsafe { self.blocks_past(plane, scratch) };
         }
-        for block in &self.blocks_for(&plane, traffic).unwrap_or_default() {
+        let blocks = self.blocks_for(&plane, traffic).unwrap_or_default();
+        for (index, block) in blocks.iter().enumerate() {
+            if let Some(next) = blocks.get(index + 1).filter(|_| plane.beyond) {
+                self.ask_for_rows(next, &plane);
+            }
             for columns in stretches(plane.width, SWEEP) {
                 // SAFETY: passed on.
                 unsafe { self.call_on(block, &plane, columns, scratch) };
             }
+        }
+    }
+
+    /// Asks for how the rows begin that a block will read and none before it did: within a row a kernel asks itself.
+    fn ask_for_rows<T>(&self, block: &Block<'_>, plane: &Plane<T>) {
+        let after = self.plan.reach(plane.stage).after;
+        let last = (block.first + block.channels + after).min(plane.channels);
+        let input = plane.inputs[0];
+        for channel in (block.first + after).min(last)..last {
+            let row = input.start.wrapping_add(input.offset(channel)).cast::<u8>();
+            (0..FIRST_LINES).for_each(|line| ask_for(row.wrapping_add(line * LINE)));
         }
     }
 

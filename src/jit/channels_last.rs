@@ -147,7 +147,7 @@ impl JitEngine {
                 let elements = step.min(whole - start);
                 let (sums, x, y) = (sums.add(start), x.add(start), y.add(start));
                 if beyond {
-                    ask_for(x.wrapping_add(AHEAD), elements);
+                    ask_for_all(x.wrapping_add(AHEAD), elements);
                 }
                 kernel.call(&[sums.cast(), x.cast(), y.cast()], elements * size_of::<T>());
             }
@@ -185,18 +185,22 @@ impl JitEngine {
 }
 
 /// Asks for elements that will be read, if they are there.
-fn ask_for<T>(x: *const T, elements: usize) {
+fn ask_for_all<T>(x: *const T, elements: usize) {
     for line in (0..elements).step_by(LINE / size_of::<T>()) {
-        let line = x.wrapping_add(line).cast();
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: SSE is part of x86-64, and asking for memory that is not there does nothing.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(line);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _: *const i8 = line;
+        ask_for(x.wrapping_add(line).cast());
     }
+}
+
+/// Asks for a cache line that will be read, if it is there.
+pub(super) fn ask_for(line: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64, and asking for memory that is not there does nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(line.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _: *const u8 = line;
 }
 
 /// Widens elements.
