@@ -4,14 +4,19 @@ use std::fmt;
 
 use super::{Formula, Fraction, Guard, Plan, Power, Summation};
 use crate::config::Boundary;
+use crate::number::Number;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In as few digits as tell it from other numbers of the format.
+        let number = |value: f64| {
+            if self.number == Number::F64 { format!("{value:?}") } else { format!("{:?}", value as f32) }
+        };
         match &self.formula {
             Formula::Copy => write!(f, "y = x (beta is 0)"),
             Formula::Scale { factors } => {
                 write!(f, "y = x")?;
-                factors.iter().try_for_each(|factor| write!(f, " · {factor:?}"))?;
+                factors.iter().try_for_each(|&factor| write!(f, " · {}", number(factor)))?;
                 write!(f, " (alpha is 0)")
             }
             Formula::Normalize { summation, a, k, power } => {
@@ -21,7 +26,7 @@ impl fmt::Display for Plan {
                 };
                 let (before, after) = (self.before, self.after);
                 writeln!(f, "window: c−{before} … c+{after}, beyond the edges {beyond}, summed {summation}")?;
-                writeln!(f, "base:   d = {k:?} + {a:?}·Σx², {}", power.guard)?;
+                writeln!(f, "base:   d = {} + {}·Σx², {}", number(*k), number(*a), power.guard)?;
                 write!(f, "power:  {power}, at most {:.1} ulp", power.max_ulp())
             }
         }
