@@ -67,7 +67,7 @@ fn lane<E: Value>() -> Lane {
 fn hidden(number: Number) -> f64 {
     match number {
         Number::F16 => 2.0,
-        Number::Bf16 => 16.0,
+        Number::Bf16 => 32.0,
         _ => 0.0,
     }
 }
