@@ -6,6 +6,7 @@ use crate::convention::{Convention, Window};
 use crate::element::Element;
 use crate::error::{BuildError, ConfigError};
 use crate::layer::{Backend, LocalResponseNorm};
+use crate::region::Region;
 use crate::width::Width;
 
 /// The longest window: four of them still fit a signed index.
@@ -44,6 +45,7 @@ pub struct LrnConfig {
     boundary: Boundary,
     input: Activation,
     channel_axis: isize,
+    region: Region,
     backend: Option<Backend>,
     width: Width,
 }
@@ -61,6 +63,7 @@ impl LrnConfig {
             boundary: Boundary::Zero,
             input: Activation::Identity,
             channel_axis: 1,
+            region: Region::AcrossChannels,
             backend: None,
             width: Width::Auto,
         }
@@ -120,6 +123,35 @@ impl LrnConfig {
         self
     }
 
+    /// Windows along the channel axis: the default.
+    pub fn across_channels(mut self) -> Self {
+        self.region = Region::AcrossChannels;
+        self
+    }
+
+    /// Windows within a channel, over the last `dims` axes, 1 to 3: a box of `size` in each, alpha divided by size^dims. An even
+    /// size lies about its element on every axis as the convention says. (Caffe's `WITHIN_CHANNEL` ignores k and takes 1, so
+    /// [`Convention::Caffe`] does here, too.)
+    ///
+    /// ```
+    /// use lrn_jit::{Convention, LrnConfig};
+    ///
+    /// let lrn = LrnConfig::new(3).convention(Convention::Caffe).within_channel(2).build()?;
+    /// let y = lrn.forward(&[1.0; 2 * 3 * 8 * 8], &[2, 3, 8, 8])?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn within_channel(mut self, dims: usize) -> Self {
+        self.region = Region::WithinChannel { dims };
+        self
+    }
+
+    /// Windows over any axes, negative from the end, in any order: the general form of the other two, as OpenVINO has it. Alpha
+    /// is divided by the divisor once for each axis. Over no axes each element is its own window: x / (k + alpha·x²)^beta.
+    pub fn over_axes(mut self, axes: &[isize]) -> Self {
+        self.region = Region::Axes(axes.to_vec());
+        self
+    }
+
     /// Insists on a backend. Without this the JIT runs, or where the host cannot, the interpreter.
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = Some(backend);
@@ -168,7 +200,11 @@ impl LrnConfig {
         if size > MAX_SIZE {
             return Err(ConfigError::SizeTooLarge { size, max: MAX_SIZE });
         }
-        let window = self.convention.window(size)?;
+        self.region.check()?;
+        let window = match self.region.axes() {
+            0 => Window { before: 0, after: 0, divisor: 1.0 },
+            _ => self.convention.window(size)?,
+        };
         for (name, value) in [("alpha", alpha), ("beta", beta), ("k", k), ("divisor", window.divisor)] {
             if !value.is_finite() {
                 return Err(ConfigError::NotFinite { name, value });
@@ -177,6 +213,8 @@ impl LrnConfig {
         if window.divisor == 0.0 {
             return Err(ConfigError::ZeroDivisor);
         }
+        let spatial = matches!(self.region, Region::WithinChannel { .. });
+        let k = if spatial && self.convention == Convention::Caffe { defaults.k } else { k };
         let width = match (self.width, std::env::var_os(Width::VARIABLE)) {
             (Width::Auto, Some(value)) => {
                 let name = value.to_string_lossy();
@@ -194,6 +232,7 @@ impl LrnConfig {
             boundary: self.boundary,
             input: self.input,
             channel_axis: self.channel_axis,
+            region: self.region.clone(),
             backend: self.backend,
             width,
         })
@@ -212,6 +251,17 @@ pub(crate) struct Parameters {
     pub(crate) boundary: Boundary,
     pub(crate) input: Activation,
     pub(crate) channel_axis: isize,
+    pub(crate) region: Region,
     pub(crate) backend: Option<Backend>,
     pub(crate) width: Width,
+}
+
+impl Parameters {
+    /// What a sum of squares is multiplied with: alpha over the divisor of all axes.
+    pub(crate) fn weight(&self) -> f64 {
+        let axes = self.region.axes().max(1);
+        let divisor: f64 = (0..axes).map(|_| self.window.divisor).product();
+        // No product that vanished makes a NaN of it.
+        if self.alpha == 0.0 { 0.0 } else { self.alpha / divisor }
+    }
 }

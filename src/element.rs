@@ -13,12 +13,13 @@ use crate::lane::Lane;
 use crate::layer::{self, Backend, Engine};
 use crate::number::Number;
 use crate::plan::Plan;
+use crate::region::part::BoxPart;
 use crate::task::Task;
 use crate::tensor::Part;
 use crate::tile::TileEngine;
 
 pub(crate) mod sealed {
-    use super::{Arc, Backend, Engine, Lane, Parameters, Part, Plan, Task, TileEngine};
+    use super::{Arc, Backend, BoxPart, Engine, Lane, Parameters, Part, Plan, Task, TileEngine};
 
     pub trait Sealed: Copy {
         /// What it is computed in.
@@ -34,6 +35,9 @@ pub(crate) mod sealed {
         /// crate that has a layer.
         fn compute(engine: &Engine<Self::Lane>, task: Task, part: &mut Part<'_, Self>);
 
+        /// [`layer::compute_boxes`](super::layer::compute_boxes), likewise.
+        fn compute_boxes(engine: &Engine<Self::Lane>, task: Task, part: &mut BoxPart<'_, Self>);
+
         /// [`layer::tile_engine`](super::layer::tile_engine), likewise.
         fn tile_engine(backend: Backend, parameters: &Parameters, plan: &Arc<Plan>) -> Box<dyn TileEngine<Self::Lane>>;
     }
@@ -44,6 +48,10 @@ macro_rules! compiled_here {
     () => {
         fn compute(engine: &Engine<Self::Lane>, task: Task, part: &mut Part<'_, Self>) {
             layer::compute(engine, task, part);
+        }
+
+        fn compute_boxes(engine: &Engine<Self::Lane>, task: Task, part: &mut BoxPart<'_, Self>) {
+            layer::compute_boxes(engine, task, part);
         }
 
         fn tile_engine(backend: Backend, parameters: &Parameters, plan: &Arc<Plan>) -> Box<dyn TileEngine<Self::Lane>> {

@@ -42,6 +42,18 @@ pub enum ConfigError {
         /// The variable's value.
         value: String,
     },
+    /// A window within channels extends over no axes, or more than there are in space.
+    #[error("a window within channels extends over 1, 2 or 3 axes, got {dims}")]
+    SpatialDims {
+        /// How many were asked for.
+        dims: usize,
+    },
+    /// An axis was named twice.
+    #[error("a window extends over each axis once, but axis {axis} is named twice")]
+    RepeatedAxis {
+        /// The axis.
+        axis: isize,
+    },
     /// A raw window divides alpha by zero.
     #[error("the divisor of a window must not be 0")]
     ZeroDivisor,
@@ -110,6 +122,34 @@ pub enum ShapeError {
         axis: isize,
         /// The rank given.
         rank: usize,
+    },
+    /// The shape has fewer axes than windows within channels extend over.
+    #[error(
+        "the shape must have rank {dims} or more for windows over its last {dims} axes, got rank {rank} ({shape:?})"
+    )]
+    SpatialRank {
+        /// How many axes the windows extend over.
+        dims: usize,
+        /// The rank given.
+        rank: usize,
+        /// The shape given.
+        shape: Vec<usize>,
+    },
+    /// An axis of the windows does not exist in this shape.
+    #[error("axis {axis} is out of range for the shape {shape:?}: {}", allowed(shape.len()))]
+    Axis {
+        /// The axis, negative from the end.
+        axis: isize,
+        /// The shape given.
+        shape: Vec<usize>,
+    },
+    /// Two axes of the windows, one counted from the start and one from the end, are the same one in this shape.
+    #[error("axis {axis} of the shape {shape:?} is named twice, counted from either end")]
+    RepeatedAxis {
+        /// The later of the two.
+        axis: isize,
+        /// The shape given.
+        shape: Vec<usize>,
     },
     /// The number of elements does not fit an address space.
     #[error("the shape {shape:?} has more elements than memory can hold")]
@@ -186,4 +226,12 @@ pub enum ShapeError {
         /// The least stride that is allowed there, but for the sign.
         least: usize,
     },
+}
+
+/// Which axes a rank has.
+fn allowed(rank: usize) -> String {
+    match rank.cast_signed() {
+        0 => "it has none".into(),
+        rank => format!("allowed are {} to {}", -rank, rank - 1),
+    }
 }

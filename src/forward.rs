@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::element::Element;
 use crate::error::ShapeError;
 use crate::executor::Executor;
-use crate::geometry::Geometry;
 use crate::layer::LocalResponseNorm;
+use crate::region::Space;
+use crate::region::part::BoxTensor;
 use crate::task::Task;
 use crate::tensor::{Tensor, assume_init, fresh, uninit};
 
@@ -16,6 +17,14 @@ use crate::tensor::{Tensor, assume_init, fresh, uninit};
 const PARALLEL_ELEMENTS: usize = 1 << 18;
 /// Parts are cut at multiples of this many positions: a cache line of f32.
 const GRAIN: usize = 16;
+
+/// What is worked on.
+pub(crate) enum Slices<'a, E> {
+    /// Inputs, and an output.
+    Apart(&'a [&'a [E]], &'a mut [MaybeUninit<E>]),
+    /// One slice that is both.
+    InPlace(&'a mut [E]),
+}
 
 /// A layer on an executor: see [`LocalResponseNorm::with_executor`].
 #[derive(Clone, Copy)]
@@ -110,9 +119,9 @@ impl<'a, E: Element> OnExecutor<'a, E> {
     }
 
     fn compute(&self, task: Task, inputs: &[(&'static str, &[E])], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
-        let geometry = self.geometry(inputs, shape)?;
+        let space = self.space(inputs, shape)?;
         let inputs: Vec<_> = inputs.iter().map(|&(_, input)| input).collect();
-        Ok(fresh(geometry.elements(), |y| self.run(task, Tensor::new(&inputs, y, geometry))))
+        Ok(fresh(space.elements(), |y| self.run(task, Slices::Apart(&inputs, y), &space)))
     }
 
     fn compute_into(
@@ -122,10 +131,10 @@ impl<'a, E: Element> OnExecutor<'a, E> {
         shape: &[usize],
         (what, y): (&'static str, &mut [E]),
     ) -> Result<(), ShapeError> {
-        let geometry = self.geometry(inputs, shape)?;
-        geometry.check_length(what, y.len(), shape)?;
+        let space = self.space(inputs, shape)?;
+        space.check_length(what, y.len(), shape)?;
         let inputs: Vec<_> = inputs.iter().map(|&(_, input)| input).collect();
-        self.run(task, Tensor::new(&inputs, uninit(y), geometry));
+        self.run(task, Slices::Apart(&inputs, uninit(y)), &space);
         Ok(())
     }
 
@@ -140,9 +149,9 @@ impl<'a, E: Element> OnExecutor<'a, E> {
         shape: &[usize],
         y: &'y mut [MaybeUninit<E>],
     ) -> Result<&'y mut [E], ShapeError> {
-        let geometry = self.geometry(&[("input", x)], shape)?;
-        geometry.check_length("output", y.len(), shape)?;
-        Ok(assume_init(y, |y| self.run(Task::Forward, Tensor::new(&[x], y, geometry))))
+        let space = self.space(&[("input", x)], shape)?;
+        space.check_length("output", y.len(), shape)?;
+        Ok(assume_init(y, |y| self.run(Task::Forward, Slices::Apart(&[x], y), &space)))
     }
 
     /// As [`LocalResponseNorm::forward_in_place`].
@@ -151,23 +160,39 @@ impl<'a, E: Element> OnExecutor<'a, E> {
     ///
     /// As [`LocalResponseNorm::forward`].
     pub fn forward_in_place(&self, x: &mut [E], shape: &[usize]) -> Result<(), ShapeError> {
-        let geometry = self.geometry(&[("input", x)], shape)?;
-        self.run(Task::Forward, Tensor::in_place(x, geometry));
+        let space = self.space(&[("input", x)], shape)?;
+        self.run(Task::Forward, Slices::InPlace(x), &space);
         Ok(())
     }
 
-    fn geometry(&self, inputs: &[(&'static str, &[E])], shape: &[usize]) -> Result<Geometry, ShapeError> {
-        let geometry = Geometry::new(shape, self.layer.channel_axis())?;
+    fn space(&self, inputs: &[(&'static str, &[E])], shape: &[usize]) -> Result<Space, ShapeError> {
+        let space = self.layer.space(shape)?;
         for (what, input) in inputs {
-            geometry.check_length(what, input.len(), shape)?;
+            space.check_length(what, input.len(), shape)?;
         }
-        Ok(geometry)
+        Ok(space)
     }
 
-    /// Computes every part of the tensor.
-    pub(crate) fn run(&self, task: Task, tensor: Tensor<'_, E>) -> Complete {
-        let count = self.tasks(tensor.elements());
-        self.each(tensor.split(count, GRAIN), |part| self.layer.compute(task, part))
+    /// Computes every part of a tensor.
+    pub(crate) fn run(&self, task: Task, slices: Slices<'_, E>, space: &Space) -> Complete {
+        let count = self.tasks(space.elements());
+        match space {
+            &Space::Columns(geometry) => {
+                let tensor = match slices {
+                    Slices::Apart(inputs, output) => Tensor::new(inputs, output, geometry),
+                    Slices::InPlace(elements) => Tensor::in_place(elements, geometry),
+                };
+                self.each(tensor.split(count, GRAIN), |part| self.layer.compute(task, part))
+            }
+            Space::Boxes(boxes) => {
+                let tensor = match slices {
+                    Slices::Apart(inputs, output) => BoxTensor::new(inputs, output, boxes),
+                    Slices::InPlace(elements) => BoxTensor::in_place(elements, boxes),
+                };
+                let parts = tensor.split(self.layer.plan(), task, count);
+                self.each(parts, |part| self.layer.compute_boxes(task, part))
+            }
+        }
     }
 
     pub(crate) fn layer(&self) -> &'a LocalResponseNorm<E> {

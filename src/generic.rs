@@ -11,8 +11,10 @@ use crate::config::{Boundary, Parameters};
 use crate::interpreter::Interpreter;
 use crate::jit::host::vectorized;
 use crate::lane::Lane;
+use crate::passes::{Elementwise, Pass};
 use crate::plan::Plan;
-use crate::task::Task;
+use crate::region::run::{BoxTile, stages};
+use crate::task::{Stage, Task};
 use crate::tile::{Tile, TileEngine};
 
 /// Run-time parameters.
@@ -37,7 +39,7 @@ impl<T: Lane> Generic<T> {
             after: window.after,
             boundary: parameters.boundary,
             input: parameters.input,
-            a: T::nearest(parameters.alpha / window.divisor),
+            a: T::nearest(parameters.weight()),
             beta: T::nearest(parameters.beta),
             k: T::nearest(parameters.k),
             shortcuts,
@@ -50,6 +52,16 @@ impl<T: Lane> Generic<T> {
     fn add(sums: &mut [T], row: &[T], weight: T) {
         for (sum, &x) in sums.iter_mut().zip(row) {
             *sum = *sum + weight * (x * x);
+        }
+    }
+
+    #[inline(always)]
+    fn outputs(&self, y: &mut [T], x: &[T], sums: &[T]) {
+        match self.beta.value() {
+            0.5 if self.shortcuts => self.finish(y, x, sums, T::root),
+            0.75 if self.shortcuts => self.finish(y, x, sums, |d| d.root() * d.root().root()),
+            1.0 if self.shortcuts => self.finish(y, x, sums, |d| d),
+            _ => self.finish(y, x, sums, |d| d.power(self.beta)),
         }
     }
 
@@ -101,13 +113,32 @@ impl<T: Lane> TileEngine<T> for Generic<T> {
                             }
                         }
                     }
-                    let (x, y) = (&input[rows(channel)], &mut output[rows(channel)]);
-                    match self.beta.value() {
-                        0.5 if self.shortcuts => self.finish(y, x, &sums, T::root),
-                        0.75 if self.shortcuts => self.finish(y, x, &sums, |d| d.root() * d.root().root()),
-                        1.0 if self.shortcuts => self.finish(y, x, &sums, |d| d),
-                        _ => self.finish(y, x, &sums, |d| d.power(self.beta)),
-                    }
+                    self.outputs(&mut output[rows(channel)], &input[rows(channel)], &sums);
+                }
+            },
+        );
+    }
+
+    fn boxes(&self, task: Task, tile: BoxTile<'_, T>) {
+        stages(&self.derivatives.plan().clone(), task, tile, self);
+    }
+}
+
+/// The sums of boxes are those of the interpreter.
+impl<T: Lane> Elementwise<T> for Generic<T> {
+    fn elementwise(&self, stage: Stage, pass: Pass<'_, T>) {
+        let (Stage::Forward, &[sums]) = (stage, pass.sums) else { return self.derivatives.elementwise(stage, pass) };
+        let [y] = pass.outputs else { unreachable!("one output") };
+        let zero = T::default();
+        let relu = self.input == Activation::Relu;
+        vectorized(
+            #[inline(always)]
+            || {
+                if relu {
+                    let x: Vec<T> = pass.inputs[0].iter().map(|&x| if x < zero { zero } else { x }).collect();
+                    self.outputs(y, &x, sums);
+                } else {
+                    self.outputs(y, pass.inputs[0], sums);
                 }
             },
         );

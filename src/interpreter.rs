@@ -10,8 +10,9 @@ use crate::arithmetic::format::Format;
 use crate::arithmetic::stage::outputs;
 use crate::jit::host::vectorized;
 use crate::lane::Lane;
-use crate::passes::{Elementwise, Pass, run};
+use crate::passes::{Elementwise, Pass, run_tile};
 use crate::plan::Plan;
+use crate::region::run::{BoxTile, stages};
 use crate::task::{Stage, Task};
 use crate::tile::{COLUMNS, Tile, TileEngine};
 
@@ -24,11 +25,19 @@ impl Interpreter {
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
         Self { plan }
     }
+
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
 }
 
 impl<T: Lane> TileEngine<T> for Interpreter {
     fn tile(&self, task: Task, tile: Tile<'_, T>) {
-        run(&self.plan, task, tile, self);
+        run_tile(&self.plan, task, tile, self);
+    }
+
+    fn boxes(&self, task: Task, tile: BoxTile<'_, T>) {
+        stages(&self.plan, task, tile, self);
     }
 }
 

@@ -12,12 +12,15 @@ use crate::error::{BuildError, CompileError, ShapeError};
 use crate::executor::{Executor, Serial};
 use crate::forward::OnExecutor;
 use crate::generic::Generic;
+use crate::geometry::Geometry;
 use crate::interpreter::Interpreter;
 use crate::jit::host::{self, Vectors};
 use crate::jit::{self, JitEngine, Key};
 use crate::lane::Lane;
 use crate::plan::Plan;
 use crate::reference::Reference;
+use crate::region::part::BoxPart;
+use crate::region::{self, Region, Space};
 use crate::task::Task;
 use crate::tensor::Part;
 use crate::tile::{self, TileEngine};
@@ -95,6 +98,14 @@ pub(crate) fn compute<E: Element>(engine: &Engine<E::Lane>, task: Task, part: &m
     match engine {
         Engine::Jit(engine) => engine.run(task, part),
         Engine::Tiles(engine) => tile::run(&**engine, task, part),
+    }
+}
+
+/// Computes one part of a tensor of boxes.
+pub(crate) fn compute_boxes<E: Element>(engine: &Engine<E::Lane>, task: Task, part: &mut BoxPart<'_, E>) {
+    match engine {
+        Engine::Jit(engine) => engine.run_boxes(task, part),
+        Engine::Tiles(engine) => region::run::run(&**engine, task, part),
     }
 }
 
@@ -195,6 +206,12 @@ impl<E: Element> LocalResponseNorm<E> {
         self.shared.parameters.channel_axis
     }
 
+    /// Which axes the windows extend over.
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        &self.shared.parameters.region
+    }
+
     /// Which backend runs, and why.
     #[must_use]
     pub fn backend(&self) -> &BackendReport {
@@ -245,6 +262,26 @@ impl<E: Element> LocalResponseNorm<E> {
     /// Computes one part of a tensor.
     pub(crate) fn compute(&self, task: Task, part: &mut Part<'_, E>) {
         E::compute(&self.shared.engine, task, part);
+    }
+
+    /// Computes one part of a tensor of boxes.
+    pub(crate) fn compute_boxes(&self, task: Task, part: &mut BoxPart<'_, E>) {
+        E::compute_boxes(&self.shared.engine, task, part);
+    }
+
+    /// The axes of a shape that the windows extend over, in the order of their sums: of windows that are their elements, any.
+    pub(crate) fn windows(&self, shape: &[usize]) -> Result<Vec<usize>, ShapeError> {
+        let Parameters { region, channel_axis, .. } = &self.shared.parameters;
+        let windows = region.of_shape(shape, *channel_axis)?;
+        Geometry::check(shape)?;
+        let several = self.shared.plan.is_of_boxes();
+        Ok(if several || windows.len() == 1 { windows } else { (0..shape.len()).take(1).collect() })
+    }
+
+    /// A shape as the layer's windows see it.
+    pub(crate) fn space(&self, shape: &[usize]) -> Result<Space, ShapeError> {
+        let Parameters { region, channel_axis, .. } = &self.shared.parameters;
+        Space::new(region, shape, *channel_axis, !self.shared.plan.is_of_boxes())
     }
 
     /// Normalizes `x` of `shape` into a new vector.

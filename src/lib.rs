@@ -66,6 +66,7 @@ mod number;
 mod passes;
 pub mod plan;
 mod reference;
+mod region;
 mod strided;
 mod task;
 mod tensor;
@@ -84,6 +85,7 @@ pub use forward::OnExecutor;
 pub use layer::{Backend, BackendReport, LocalResponseNorm};
 pub use number::Number;
 pub use plan::Plan;
+pub use region::Region;
 pub use strided::Layout;
 pub use width::Width;
 

@@ -30,9 +30,23 @@ pub(crate) trait Elementwise<T> {
 }
 
 /// Runs a task over a tile.
-pub(crate) fn run<T: Lane>(plan: &Plan, task: Task, tile: Tile<'_, T>, engine: &impl Elementwise<T>) {
+pub(crate) fn run_tile<T: Lane>(plan: &Plan, task: Task, tile: Tile<'_, T>, engine: &impl Elementwise<T>) {
     let Tile { channels, width, inputs, output } = tile;
-    let elements = channels * width;
+    run(plan, task, (inputs, output), engine, |stage, term, summation, read, sums| {
+        let rows = Rows { plan, stage, term, width, read };
+        sum_rows(summation, plan.reach(stage), (channels, width), &rows, sums);
+    });
+}
+
+/// Runs the stages of a task: `sum` writes the sums of a term.
+pub(crate) fn run<T: Lane>(
+    plan: &Plan,
+    task: Task,
+    (inputs, output): (&[&[T]], &mut [T]),
+    engine: &impl Elementwise<T>,
+    mut sum: impl FnMut(Stage, Term, Summation, &[&[T]], &mut [T]),
+) {
+    let elements = output.len();
     let stages = plan.stages(task);
     let mut before: Vec<(Vec<T>, usize)> = vec![];
     for (number, &(stage, sources)) in stages.iter().enumerate() {
@@ -51,8 +65,7 @@ pub(crate) fn run<T: Lane>(plan: &Plan, task: Task, tile: Tile<'_, T>, engine: &
                 .iter()
                 .map(|&term| {
                     let (mut sums, first) = zeros(elements);
-                    let rows = Rows { plan, stage, term, channels, width, read: &read };
-                    rows.sum(summation, &mut sums[first..][..elements]);
+                    sum(stage, term, summation, &read, &mut sums[first..][..elements]);
                     (sums, first)
                 })
                 .collect(),
@@ -70,12 +83,19 @@ pub(crate) fn run<T: Lane>(plan: &Plan, task: Task, tile: Tile<'_, T>, engine: &
     }
 }
 
-/// The rows of a tile whose windows are summed.
+/// The rows of a tile that windows are summed of.
+pub(crate) trait Terms<T> {
+    /// A vector of what is summed.
+    fn term(&self, lanes: &mut ArrayLanes<T, COLUMNS>, row: usize, column: usize) -> Vector<T>;
+    /// A sum and one more, rounded once where that is one instruction.
+    fn add(&self, lanes: &mut ArrayLanes<T, COLUMNS>, row: usize, column: usize, sum: Vector<T>) -> Vector<T>;
+}
+
+/// The terms of a stage, of its inputs.
 struct Rows<'a, T> {
     plan: &'a Plan,
     stage: Stage,
     term: Term,
-    channels: usize,
     width: usize,
     read: &'a [&'a [T]],
 }
@@ -84,18 +104,6 @@ struct Rows<'a, T> {
 type Vector<T> = [T; COLUMNS];
 
 impl<T: Lane> Rows<'_, T> {
-    /// Writes the window sums.
-    fn sum(&self, summation: Summation, sums: &mut [T]) {
-        let reach = self.plan.reach(self.stage);
-        vectorized(
-            #[inline(always)]
-            || match summation {
-                Summation::Unrolled { .. } => self.unrolled(reach, sums),
-                Summation::Cumulative => self.cumulative(&schedule(reach, self.channels), sums),
-            },
-        );
-    }
-
     /// What is read over windows, of a channel.
     #[inline(always)]
     fn inputs(&self, lanes: &mut ArrayLanes<T, COLUMNS>, channel: usize, column: usize) -> [Vector<T>; 2] {
@@ -107,69 +115,95 @@ impl<T: Lane> Rows<'_, T> {
         activate(lanes, self.plan, self.stage, &mut inputs[..tapped]);
         inputs
     }
+}
 
+impl<T: Lane> Terms<T> for Rows<'_, T> {
     #[inline(always)]
-    fn unrolled(&self, reach: Reach, result: &mut [T]) {
-        let lanes = &mut ArrayLanes::<T, COLUMNS>::default();
-        let mut sums = PartialSums::new(reach.taps());
-        for column in (0..self.width).step_by(COLUMNS) {
-            for first in (0..self.channels).step_by(GROUP) {
-                sums.clear();
-                for channel in first..self.channels.min(first + GROUP) {
-                    let sum = sums.window(
-                        lanes,
-                        channel - first,
-                        #[inline(always)]
-                        |lanes, row| match reach.tap(first + row, self.channels) {
-                            None => [T::default(); COLUMNS],
-                            Some(source) => {
-                                let inputs = self.inputs(lanes, source, column);
-                                term(lanes, self.term, &inputs)
-                            }
-                        },
-                    );
-                    store(result, channel * self.width + column, sum);
-                }
-            }
-        }
+    fn term(&self, lanes: &mut ArrayLanes<T, COLUMNS>, row: usize, column: usize) -> Vector<T> {
+        let inputs = self.inputs(lanes, row, column);
+        term(lanes, self.term, &inputs)
     }
 
     #[inline(always)]
-    fn cumulative(&self, schedule: &Schedule, result: &mut [T]) {
-        let lanes = &mut ArrayLanes::<T, COLUMNS>::default();
-        let zero = [T::default(); COLUMNS];
-        let mut sums = vec![zero; schedule.rows];
-        for column in (0..self.width).step_by(COLUMNS) {
-            let mut carry = zero;
-            for step in &schedule.steps {
-                match *step {
-                    Step::Carry { channel, suffix, tap, fresh } => {
-                        if fresh {
-                            carry = zero;
-                        }
-                        if let Some(tap) = tap {
-                            let inputs = self.inputs(lanes, tap, column);
-                            carry = add_term(lanes, self.term, &inputs, carry);
-                        }
-                        let suffix = suffix.map_or(zero, |row| sums[row]);
-                        let sum = window_sum(lanes, suffix, carry, None);
-                        store(result, channel * self.width + column, sum);
+    fn add(&self, lanes: &mut ArrayLanes<T, COLUMNS>, row: usize, column: usize, sum: Vector<T>) -> Vector<T> {
+        let inputs = self.inputs(lanes, row, column);
+        add_term(lanes, self.term, &inputs, sum)
+    }
+}
+
+/// Writes the window sums of a tile of so many rows and columns.
+pub(crate) fn sum_rows<T: Lane>(
+    summation: Summation,
+    reach: Reach,
+    (channels, width): (usize, usize),
+    terms: &impl Terms<T>,
+    sums: &mut [T],
+) {
+    vectorized(
+        #[inline(always)]
+        || match summation {
+            Summation::Unrolled { .. } => unrolled(reach, (channels, width), terms, sums),
+            Summation::Cumulative => cumulative(&schedule(reach, channels), width, terms, sums),
+        },
+    );
+}
+
+#[inline(always)]
+fn unrolled<T: Lane>(reach: Reach, (channels, width): (usize, usize), terms: &impl Terms<T>, result: &mut [T]) {
+    let lanes = &mut ArrayLanes::<T, COLUMNS>::default();
+    let mut sums = PartialSums::new(reach.taps());
+    for column in (0..width).step_by(COLUMNS) {
+        for first in (0..channels).step_by(GROUP) {
+            sums.clear();
+            for channel in first..channels.min(first + GROUP) {
+                let sum = sums.window(
+                    lanes,
+                    channel - first,
+                    #[inline(always)]
+                    |lanes, row| match reach.tap(first + row, channels) {
+                        None => [T::default(); COLUMNS],
+                        Some(source) => terms.term(lanes, source, column),
+                    },
+                );
+                store(result, channel * width + column, sum);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn cumulative<T: Lane>(schedule: &Schedule, width: usize, terms: &impl Terms<T>, result: &mut [T]) {
+    let lanes = &mut ArrayLanes::<T, COLUMNS>::default();
+    let zero = [T::default(); COLUMNS];
+    let mut sums = vec![zero; schedule.rows];
+    for column in (0..width).step_by(COLUMNS) {
+        let mut carry = zero;
+        for step in &schedule.steps {
+            match *step {
+                Step::Carry { channel, suffix, tap, fresh } => {
+                    if fresh {
+                        carry = zero;
                     }
-                    Step::Accumulate { start, channel, row, count, downwards, in_place } => {
-                        let mut sum = start.map_or(zero, |row| sums[row]);
-                        for i in 0..count {
-                            let at = |from: usize| if downwards { from - i } else { from + i };
-                            let inputs = self.inputs(lanes, at(channel), column);
-                            sum = add_term(lanes, self.term, &inputs, sum);
-                            sums[if in_place { row } else { at(row) }] = sum;
-                        }
+                    if let Some(tap) = tap {
+                        carry = terms.add(lanes, tap, column, carry);
                     }
-                    Step::Combine { channel, suffix, prefix, total } => {
-                        let [suffix, prefix] = [suffix, prefix].map(|row| row.map_or(zero, |row| sums[row]));
-                        let whole = total.map(|row| (sums[row], [T::nearest(schedule.turns); COLUMNS]));
-                        let sum = window_sum(lanes, suffix, prefix, whole);
-                        store(result, channel * self.width + column, sum);
+                    let suffix = suffix.map_or(zero, |row| sums[row]);
+                    let sum = window_sum(lanes, suffix, carry, None);
+                    store(result, channel * width + column, sum);
+                }
+                Step::Accumulate { start, channel, row, count, downwards, in_place } => {
+                    let mut sum = start.map_or(zero, |row| sums[row]);
+                    for i in 0..count {
+                        let at = |from: usize| if downwards { from - i } else { from + i };
+                        sum = terms.add(lanes, at(channel), column, sum);
+                        sums[if in_place { row } else { at(row) }] = sum;
                     }
+                }
+                Step::Combine { channel, suffix, prefix, total } => {
+                    let [suffix, prefix] = [suffix, prefix].map(|row| row.map_or(zero, |row| sums[row]));
+                    let whole = total.map(|row| (sums[row], [T::nearest(schedule.turns); COLUMNS]));
+                    let sum = window_sum(lanes, suffix, prefix, whole);
+                    store(result, channel * width + column, sum);
                 }
             }
         }

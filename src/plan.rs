@@ -18,7 +18,9 @@ pub use power::{FirstCorrection, Fitted, FittedRange, Fraction, Guard, Power, Ro
 /// What is computed for a configuration, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Taps before the channel; 0 where the formula has no window.
+    /// How many axes the window extends over: 1 where there is no window.
+    pub axes: usize,
+    /// Taps before the channel, along each axis; 0 where the formula has no window.
     pub before: usize,
     /// Taps after the channel.
     pub after: usize,
@@ -88,7 +90,7 @@ impl Plan {
     pub(crate) fn new(parameters: &Parameters, number: Number) -> Self {
         let &Parameters { beta, window, boundary, input, .. } = parameters;
         let format = number.format();
-        let a = format.nearest(parameters.alpha / window.divisor);
+        let a = format.nearest(parameters.weight());
         // −0 is 0: pow knows no sign of zero.
         let k = format.nearest(parameters.k) + 0.0;
         let formula = if beta == 0.0 {
@@ -105,7 +107,9 @@ impl Plan {
             Formula::Normalize { .. } => (window.before, window.after),
             Formula::Copy | Formula::Scale { .. } => (0, 0),
         };
-        Self { before, after, boundary, number, input, formula }
+        // A window of one tap is the same along any axes.
+        let axes = if before + after == 0 { 1 } else { parameters.region.axes() };
+        Self { axes, before, after, boundary, number, input, formula }
     }
 }
 
@@ -134,6 +138,11 @@ impl Reach {
 }
 
 impl Plan {
+    /// Taps of a window along an axis.
+    pub(crate) fn reach_taps(&self) -> usize {
+        self.before + 1 + self.after
+    }
+
     /// The windows of a stage.
     pub(crate) fn reach(&self, stage: Stage) -> Reach {
         let &Self { before, after, boundary, .. } = self;
@@ -161,7 +170,9 @@ impl Plan {
     /// The plan that gives the same bits where there are two channels, if its window is smaller: taps further away than one
     /// channel are zeros, and a sum of two squares has no order.
     pub(crate) fn of_two_channels(&self) -> Option<Self> {
-        let &Self { before, after, boundary: Boundary::Zero, number, input, ref formula } = self else { return None };
+        let &Self { axes: 1, before, after, boundary: Boundary::Zero, number, input, ref formula } = self else {
+            return None;
+        };
         let Formula::Normalize { summation: Summation::Unrolled { .. }, a, k, power } = formula else { return None };
         if before <= 1 && after <= 1 {
             return None;
@@ -169,7 +180,7 @@ impl Plan {
         let (before, after) = (before.min(1), after.min(1));
         let summation = Summation::Unrolled { taps: before + 1 + after };
         let formula = Formula::Normalize { summation, a: *a, k: *k, power: power.clone() };
-        Some(Self { before, after, boundary: Boundary::Zero, number, input, formula })
+        Some(Self { axes: 1, before, after, boundary: Boundary::Zero, number, input, formula })
     }
 
     /// The plan for elements that were widened to what is computed with.
@@ -188,9 +199,14 @@ impl Plan {
         }
     }
 
-    /// Whether windows are summed from block sums.
+    /// Whether windows along the channels are summed from block sums.
     pub(crate) fn is_cumulative(&self) -> bool {
-        matches!(self.formula, Formula::Normalize { summation: Summation::Cumulative, .. })
+        self.axes == 1 && matches!(self.formula, Formula::Normalize { summation: Summation::Cumulative, .. })
+    }
+
+    /// Whether windows extend over several axes, whose sums are made apart from everything else.
+    pub(crate) fn is_of_boxes(&self) -> bool {
+        self.axes > 1
     }
 }
 

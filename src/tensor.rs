@@ -65,11 +65,6 @@ impl<'a, E: Element> Tensor<'a, E> {
         Self { inputs: [output.cast_const(); INPUTS], output, geometry, in_place: true, slices: PhantomData }
     }
 
-    /// Elements of the tensor.
-    pub(crate) fn elements(&self) -> usize {
-        self.geometry.elements()
-    }
-
     /// Cuts the positions into about `count` parts; a cut falls on a multiple of `grain`.
     pub(crate) fn split(self, count: usize, grain: usize) -> Vec<Part<'a, E>> {
         let positions = self.geometry.positions();

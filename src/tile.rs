@@ -2,6 +2,7 @@
 
 use crate::element::Element;
 use crate::lane::Lane;
+use crate::region::run::BoxTile;
 use crate::task::Task;
 use crate::tensor::Part;
 
@@ -25,6 +26,9 @@ pub(crate) struct Tile<'a, T> {
 /// Computes tiles.
 pub(crate) trait TileEngine<T>: Send + Sync {
     fn tile(&self, task: Task, tile: Tile<'_, T>);
+
+    /// The same of boxes.
+    fn boxes(&self, task: Task, tile: BoxTile<'_, T>);
 }
 
 /// `length` zeros, and where among them the first aligned one stands.

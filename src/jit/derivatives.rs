@@ -22,7 +22,8 @@ use crate::config::Boundary;
 use crate::element::Element;
 use crate::interpreter::Interpreter;
 use crate::lane::Lane;
-use crate::passes::{Elementwise, Pass, run};
+use crate::passes::{Elementwise, Pass, run_tile};
+use crate::region::run::{BoxTile, stages};
 use crate::task::{Source, Stage, Task};
 use crate::tensor::{INPUTS, Part};
 use crate::tile::{self, Tile, TileEngine};
@@ -34,7 +35,11 @@ const SHORTEST: usize = 6;
 
 impl<T: Lane> TileEngine<T> for JitEngine {
     fn tile(&self, task: Task, tile: Tile<'_, T>) {
-        run(self.plan(), task, tile, self);
+        run_tile(self.plan(), task, tile, self);
+    }
+
+    fn boxes(&self, task: Task, tile: BoxTile<'_, T>) {
+        stages(self.plan(), task, tile, self);
     }
 }
 

@@ -18,6 +18,7 @@ use crate::element::Element;
 use crate::geometry::Geometry;
 use crate::interpreter::Interpreter;
 use crate::lane::Lane;
+use crate::region::{self, part::BoxPart};
 use crate::task::{Stage, Task};
 use crate::tensor::Part;
 use crate::tile;
@@ -141,6 +142,11 @@ impl JitEngine {
             // The compiler denied what it gave before: the same bits, slowly.
             _ => tile::run(&Interpreter::new(self.plan.clone()), task, part),
         }
+    }
+
+    /// Computes a part of a tensor of boxes.
+    pub(crate) fn run_boxes<E: Element>(&self, task: Task, part: &mut BoxPart<'_, E>) {
+        region::run::run::<E>(self, task, part);
     }
 
     /// The forward pass; `lanes`: the engine of widened elements.

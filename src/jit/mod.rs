@@ -87,6 +87,7 @@ const STAGES: usize = Stage::Zero as usize + 1;
 /// What code depends on: floats by their bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
+    pub(crate) axes: usize,
     pub(crate) before: usize,
     pub(crate) after: usize,
     pub(crate) boundary: Boundary,
@@ -99,9 +100,10 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(parameters: &Parameters, number: Number, vectors: Vectors) -> Self {
-        let Parameters { alpha, beta, k, window, boundary, input, .. } = *parameters;
-        let floats = [alpha / window.divisor, beta, k].map(f64::to_bits);
-        Self { before: window.before, after: window.after, boundary, floats, number, input, vectors }
+        let &Parameters { beta, k, window, boundary, input, .. } = parameters;
+        let floats = [parameters.weight(), beta, k].map(f64::to_bits);
+        let axes = parameters.region.axes().max(1);
+        Self { axes, before: window.before, after: window.after, boundary, floats, number, input, vectors }
     }
 }
 
@@ -131,8 +133,8 @@ impl JitEngine {
 
     fn new(plan: Arc<Plan>, vectors: Vectors) -> Result<Self, CompileError> {
         let cumulative = plan.is_cumulative();
-        // Long windows of halves are summed of widened elements.
-        let plan = if cumulative { Arc::new(plan.of_lanes()) } else { plan };
+        // Long windows and boxes of halves are summed of widened elements.
+        let plan = if cumulative || plan.is_of_boxes() { Arc::new(plan.of_lanes()) } else { plan };
         let main = CompiledKernel::new(&plan, main_kernel(&plan), vectors)?;
         let accumulate = cumulative.then(|| CompiledKernel::new(&plan, Kernel::Accumulate, vectors)).transpose()?;
         let (combine_one, two_channels, of_lanes, stages) = Default::default();
@@ -166,7 +168,11 @@ impl JitEngine {
 
     /// The kernel of a stage for elements whose window sums are there, where it can be had.
     fn elementwise_kernel(&self, stage: Stage, past: bool) -> Option<&CompiledKernel> {
-        let compile = || CompiledKernel::new(&self.plan, Kernel::Elementwise { stage, past }, self.vectors);
+        let kernel = Kernel::Elementwise { stage, past };
+        if main_kernel(&self.plan) == kernel {
+            return Some(&self.main);
+        }
+        let compile = || CompiledKernel::new(&self.plan, kernel, self.vectors);
         self.stage(stage).elementwise[usize::from(past)].get_or_init(compile).as_ref().ok()
     }
 
@@ -250,7 +256,9 @@ const FEW: usize = 4;
 
 /// The kernel that `build()` compiles.
 pub(crate) fn main_kernel(plan: &Plan) -> Kernel {
-    if plan.is_cumulative() {
+    if plan.is_of_boxes() {
+        Kernel::Elementwise { stage: Stage::Forward, past: false }
+    } else if plan.is_cumulative() {
         Kernel::Combine { one: false }
     } else {
         let convert = plan.number == Number::F16 && host::converts_f16();
@@ -278,7 +286,7 @@ pub(crate) fn clif(plan: &Plan, vectors: Vectors, one_channel: bool) -> String {
         let source = codegen::generate_noted(plan, kernel, vectors.lanes(), config);
         format!("; {name}\n{}", listing::clif(plan, kernel, &source))
     };
-    if one_channel && !plan.is_cumulative() {
+    if one_channel && !plan.is_cumulative() && !plan.is_of_boxes() {
         let kernel = Kernel::Block { channels: 1, traffic: Traffic::Cached, stage: Stage::Forward, convert: false };
         return text(("one channel", kernel));
     }

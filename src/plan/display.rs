@@ -25,7 +25,11 @@ impl fmt::Display for Plan {
                     Boundary::Wrap => "wrap",
                 };
                 let (before, after) = (self.before, self.after);
-                writeln!(f, "window: c−{before} … c+{after}, beyond the edges {beyond}, summed {summation}")?;
+                let along = match self.axes {
+                    1 => format!("c−{before} … c+{after}"),
+                    axes => format!("i−{before} … i+{after} along each of {axes} axes, the last first"),
+                };
+                writeln!(f, "window: {along}, beyond the edges {beyond}, summed {summation}")?;
                 writeln!(f, "base:   d = {} + {}·Σx², {}", number(*k), number(*a), power.guard)?;
                 write!(f, "power:  {power}, at most {:.1} ulp", power.max_ulp())
             }

@@ -37,7 +37,7 @@ impl Grid {
         let extents: Vec<_> = axes.list.iter().map(|axis| axis.extent).collect();
         let dense = axes.dense_from();
         let inner: usize = extents[dense..].iter().product();
-        let direct = dense <= axes.channel_axis() && (dense == 0 || inner >= DIRECT);
+        let direct = dense <= axes.first_window() && (dense == 0 || inner >= DIRECT);
         let steps = if direct {
             extents.iter().enumerate().map(|(i, &extent)| if i < dense { 1 } else { extent }).collect()
         } else {
@@ -78,8 +78,8 @@ impl Grid {
 
 /// The extents of a tile.
 fn tile(axes: &[Axis]) -> Vec<usize> {
-    let mut steps: Vec<_> = axes.iter().map(|axis| if axis.channels { axis.extent } else { 1 }).collect();
-    let columns = |i: &usize| !axes[*i].channels;
+    let mut steps: Vec<_> = axes.iter().map(|axis| if axis.window.is_some() { axis.extent } else { 1 }).collect();
+    let columns = |i: &usize| axes[*i].window.is_none();
     let mut room = (TILE / steps.iter().product::<usize>().max(1)).max(1);
     let mut widen = |i: usize, most: usize| {
         let times = axes[i].extent.div_ceil(steps[i]).min(most).min(room);
@@ -98,7 +98,7 @@ fn tile(axes: &[Axis]) -> Vec<usize> {
 /// The extents of a slab, the channels and all inside them, if its output is one piece, too large for a tile and not for a
 /// cache.
 fn slab(axes: &Axes) -> Option<Vec<usize>> {
-    let channels = axes.channel_axis();
+    let channels = axes.first_window();
     let mut elements = 1;
     let dense = axes.list[channels..].iter().rev().all(|axis| {
         let dense = axis.output.cast_unsigned() == elements;
@@ -113,8 +113,8 @@ fn slab(axes: &Axes) -> Option<Vec<usize>> {
 mod tests {
     use super::*;
 
-    fn grid(shape: &[usize], input: &[isize], output: &[isize], channel_axis: usize) -> Grid {
-        Grid::new(&Axes::new(shape, input, output, channel_axis))
+    fn grid(shape: &[usize], input: &[isize], output: &[isize], window: usize) -> Grid {
+        Grid::new(&Axes::new(shape, input, output, &[window]))
     }
 
     #[test]

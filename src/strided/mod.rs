@@ -21,11 +21,10 @@ mod pair;
 use crate::element::Element;
 use crate::error::ShapeError;
 use crate::executor::Serial;
-use crate::forward::{Complete, OnExecutor};
-use crate::geometry::Geometry;
+use crate::forward::{Complete, OnExecutor, Slices};
 use crate::layer::LocalResponseNorm;
 use crate::task::Task;
-use crate::tensor::{Tensor, assume_init, uninit};
+use crate::tensor::{assume_init, uninit};
 
 use grid::Grid;
 pub use layout::Layout;
@@ -80,20 +79,19 @@ impl<E: Element> OnExecutor<'_, E> {
         y: &mut [E],
         y_layout: &Layout<'_>,
     ) -> Result<(), ShapeError> {
-        let channel_axis = self.common_axis(x_layout.shape(), y_layout.shape())?;
-        let pair = Pair::of_slices((x, x_layout), (uninit(y), y_layout), channel_axis)?;
+        let windows = self.common_windows(x_layout.shape(), y_layout.shape())?;
+        let pair = Pair::of_slices((x, x_layout), (uninit(y), y_layout), &windows)?;
         self.run_pair(pair);
         Ok(())
     }
 
-    /// Checks two shapes, and gives their channel axis from the start.
-    fn common_axis(&self, input: &[usize], output: &[usize]) -> Result<usize, ShapeError> {
-        let axis = self.layer().channel_axis();
-        Geometry::new(input, axis)?;
+    /// Checks two shapes, and gives the axes that windows extend over, in the order of their sums.
+    fn common_windows(&self, input: &[usize], output: &[usize]) -> Result<Vec<usize>, ShapeError> {
+        let windows = self.layer().windows(input)?;
         if input != output {
             return Err(ShapeError::Shapes { input: input.into(), output: output.into() });
         }
-        Ok(if axis < 0 { input.len() - axis.unsigned_abs() } else { axis.unsigned_abs() })
+        Ok(windows)
     }
 
     /// Computes every element of a pair.
@@ -115,25 +113,25 @@ impl<E: Element> OnExecutor<'_, E> {
 
     /// Computes a contiguous patch where it lies.
     fn run_direct(&self, mut patch: Patch<'_, E>) {
-        let geometry = patch.geometry();
+        let space = patch.space();
         let (x, y) = patch.contiguous();
-        self.run(Task::Forward, Tensor::new(&[x], y, geometry));
+        self.run(Task::Forward, Slices::Apart(&[x], y), &space);
     }
 
     /// Computes a patch by way of a tile, or of its own output, if that can be one.
     fn run_packed(&self, mut patch: Patch<'_, E>, tile: &mut Vec<E>) {
-        let geometry = patch.geometry();
+        let space = patch.space();
         if let Some(y) = patch.gather_in_output() {
-            self.run(Task::Forward, Tensor::in_place(y, geometry));
+            self.run(Task::Forward, Slices::InPlace(y), &space);
             return;
         }
         tile.reserve(patch.elements());
         let tile = &mut tile.spare_capacity_mut()[..patch.elements()];
         let y = if let Some(x) = patch.dense_input() {
-            assume_init(tile, |tile| self.run(Task::Forward, Tensor::new(&[x], tile, geometry)))
+            assume_init(tile, |tile| self.run(Task::Forward, Slices::Apart(&[x], tile), &space))
         } else {
             let elements = patch.gather(tile);
-            self.run(Task::Forward, Tensor::in_place(elements, geometry));
+            self.run(Task::Forward, Slices::InPlace(elements), &space);
             elements
         };
         patch.scatter(y);

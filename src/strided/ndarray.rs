@@ -56,11 +56,11 @@ impl<E: Element> OnExecutor<'_, E> {
     ///
     /// As [`LocalResponseNorm::forward_view`].
     pub fn forward_view<D: Dimension>(&self, x: ArrayView<'_, E, D>) -> Result<Array<E, D>, ShapeError> {
-        let channel_axis = self.common_axis(x.shape(), x.shape())?;
+        let windows = self.common_windows(x.shape(), x.shape())?;
         let mut y = like(&x);
         let first = (x.as_ptr(), y.as_mut_ptr().cast());
         // SAFETY: a view's elements may be read while it lives; the array has the view's shape, and its elements are its own.
-        let pair = unsafe { Pair::new(first, x.shape(), (x.strides(), y.strides()), channel_axis) };
+        let pair = unsafe { Pair::new(first, x.shape(), (x.strides(), y.strides()), &windows) };
         self.run_pair(pair);
         // SAFETY: every element of the pair was written.
         Ok(unsafe { y.assume_init() })
@@ -76,11 +76,11 @@ impl<E: Element> OnExecutor<'_, E> {
         x: ArrayView<'_, E, D>,
         mut y: ArrayViewMut<'_, E, D>,
     ) -> Result<(), ShapeError> {
-        let channel_axis = self.common_axis(x.shape(), y.shape())?;
+        let windows = self.common_windows(x.shape(), y.shape())?;
         let first = (x.as_ptr(), y.as_mut_ptr());
         // SAFETY: a view's elements may be read while it lives; those of a mutable view are its own, and another for each
         // index. Both views live to the end of this function.
-        let pair = unsafe { Pair::new(first, x.shape(), (x.strides(), y.strides()), channel_axis) };
+        let pair = unsafe { Pair::new(first, x.shape(), (x.strides(), y.strides()), &windows) };
         self.run_pair(pair);
         Ok(())
     }

@@ -18,7 +18,7 @@ use super::grid::Grid;
 use super::layout::Layout;
 use crate::element::Element;
 use crate::error::ShapeError;
-use crate::geometry::Geometry;
+use crate::region::Space;
 
 /// Where elements come from and go to.
 pub(super) struct Pair<'a, E> {
@@ -57,7 +57,7 @@ impl<'a, E: Element> Pair<'a, E> {
     pub(super) fn of_slices(
         x: (&'a [E], &Layout<'_>),
         y: (&'a mut [MaybeUninit<E>], &Layout<'_>),
-        channel_axis: usize,
+        windows: &[usize],
     ) -> Result<Self, ShapeError> {
         let (input, output) = (x.1, y.1);
         input.check_within("input", x.0.len())?;
@@ -67,7 +67,7 @@ impl<'a, E: Element> Pair<'a, E> {
         let first =
             (x.0.as_ptr().wrapping_add(input.offset()), y.0.as_mut_ptr().cast::<E>().wrapping_add(output.offset()));
         // SAFETY: the checks; the slices are borrowed for 'a, the output's exclusively.
-        Ok(unsafe { Self::new(first, input.shape(), strides, channel_axis) })
+        Ok(unsafe { Self::new(first, input.shape(), strides, windows) })
     }
 
     /// Elements at addresses: the first index's, in input and output, and the strides in elements, likewise.
@@ -79,9 +79,9 @@ impl<'a, E: Element> Pair<'a, E> {
         (input, output): (*const E, *mut E),
         shape: &[usize],
         strides: (&[isize], &[isize]),
-        channel_axis: usize,
+        windows: &[usize],
     ) -> Self {
-        let axes = Axes::new(shape, strides.0, strides.1, channel_axis);
+        let axes = Axes::new(shape, strides.0, strides.1, windows);
         let (input, output) = (input.wrapping_offset(axes.first.0), output.wrapping_offset(axes.first.1));
         Self { input, output, axes, slices: PhantomData }
     }
@@ -125,12 +125,13 @@ impl<E: Element> Patch<'_, E> {
         self.extents.iter().product()
     }
 
-    /// The geometry of the patch once it is contiguous, in the order of its axes.
-    pub(super) fn geometry(&self) -> Geometry {
-        let axis = self.axes.channel_axis();
-        let product = |extents: &[usize]| extents.iter().product();
-        let shape = [product(&self.extents[..axis]), self.extents[axis], product(&self.extents[axis + 1..])];
-        Geometry::new(&shape, 1).expect("a part of a tensor that fits memory")
+    /// The patch as windows see it once it is contiguous, in the order of its axes.
+    pub(super) fn space(&self) -> Space {
+        let windows = self.axes.list.iter().enumerate().filter_map(|(axis, of)| Some((of.window?, axis)));
+        let mut windows: Vec<_> = windows.collect();
+        windows.sort_unstable();
+        let windows: Vec<_> = windows.into_iter().map(|(_, axis)| axis).collect();
+        Space::of_windows(&self.extents, &windows)
     }
 
     /// The elements of a patch that is contiguous in memory, both ways.
