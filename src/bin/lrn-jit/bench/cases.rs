@@ -27,7 +27,7 @@ impl Case {
         if shape.contains(&0) {
             return Err(wrong("there is nothing to measure about an extent of 0"));
         }
-        let config = layer.config(layer.channel_axis);
+        let config = layer.config();
         // The library judges parameters, rank, axis and overflow; a length of 0 is the first thing it finds wrong with a shape
         // that is right otherwise.
         let built = config.clone().backend(Backend::Interpreter).build()?;
@@ -47,8 +47,8 @@ impl Case {
             }
         }
         let rank = shape.len() as isize;
-        let axis = if layer.channel_axis < 0 { layer.channel_axis + rank } else { layer.channel_axis };
-        let axis = axis as usize;
+        let axis = layer.windows.channel_axis;
+        let axis = if axis < 0 { axis + rank } else { axis } as usize;
         Ok(Self { name: String::new(), slabs: Slabs::new(&shape, axis), axis, shape, config })
     }
 

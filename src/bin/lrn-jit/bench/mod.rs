@@ -81,14 +81,14 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
     };
     if arguments.sweep {
         let (json, plot) = (open(&arguments.json)?, open(&arguments.plot)?);
-        let sweep = sweep::run(&arguments.layer.config(1), arguments.quick)?;
+        let sweep = sweep::run(&arguments.layer.parameters(), arguments.quick)?;
         write(json, &|| sweep::json::text(&sweep))?;
         write(plot, &|| sweep::plot::svg(&sweep))?;
         return Ok(sweep::table::print(&sweep, out)?);
     }
     if arguments.kinds {
         let json = open(&arguments.json)?;
-        let kinds = kinds::run(&arguments.layer.config(1), arguments.quick)?;
+        let kinds = kinds::run(&arguments.layer.parameters(), arguments.quick)?;
         write(json, &|| kinds::text::json(&kinds))?;
         return Ok(kinds::text::print(&kinds, out)?);
     }
