@@ -11,13 +11,14 @@ pub struct LayerArguments {
     /// Channels of the window, or its extent along every axis (for tensorflow: 2·depth_radius + 1).
     #[arg(long, value_name = "N")]
     pub size: usize,
-    /// Weight of the squares; divided by the size, except by tensorflow [default: the convention's].
+    /// Weight of the squares; divided by the size, once for each axis of the windows, except by tensorflow [default: the
+    /// convention's].
     #[arg(long, value_name = "A", allow_hyphen_values = true)]
     pub alpha: Option<f64>,
     /// The exponent [default: the convention's].
     #[arg(long, value_name = "B", allow_hyphen_values = true)]
     pub beta: Option<f64>,
-    /// The additive constant, also called bias [default: the convention's].
+    /// The additive constant, also called bias; 1 for caffe --within, whatever is given [default: the convention's].
     #[arg(long, value_name = "K", allow_hyphen_values = true)]
     pub k: Option<f64>,
     /// Whose rules for even sizes, divisor and defaults hold.
