@@ -63,7 +63,7 @@ impl JitEngine {
         let rows = geometry.inner >= self.lanes::<E>() * SHORTEST && geometry.channels > 1;
         let unrolled = self.plan().summation().is_some() && !self.plan().is_cumulative();
         if !rows || !unrolled || E::NUMBER != self.plan().number {
-            return tile::run::<E>(self, task, part);
+            return self.slabs(task, part);
         }
         let positions = part.positions();
         let (inputs, output, _) = part.pointers();

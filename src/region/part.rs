@@ -88,6 +88,12 @@ impl<E: Element> BoxPart<'_, E> {
         })
     }
 
+    /// Whether what a piece reads and writes is the same whole slabs.
+    pub(crate) fn is_whole(&self, piece: &Piece) -> bool {
+        let whole = |(range, &extent): (&Range<usize>, &usize)| range.len() == extent;
+        piece.read == piece.written && piece.written.iter().zip(&self.boxes.extents).skip(1).all(whole)
+    }
+
     /// Elements of the whole tensor, and whether inputs and output are the same.
     pub(crate) fn whole(&self) -> (usize, bool) {
         (self.boxes.elements(), self.in_place)
@@ -95,9 +101,7 @@ impl<E: Element> BoxPart<'_, E> {
 
     /// The first elements of inputs and output of a piece of whole slabs: they lie together.
     pub(crate) fn pointers(&mut self, piece: &Piece) -> ([*const E; INPUTS], *mut E) {
-        assert!(
-            piece.is_whole() && piece.written[1..].iter().zip(&self.boxes.extents[1..]).all(|(w, e)| w.len() == *e)
-        );
+        assert!(self.is_whole(piece));
         let first = piece.written[0].start * self.boxes.extents[1..].iter().product::<usize>();
         // A piece lies within the tensor.
         (self.inputs.map(|input| input.wrapping_add(first)), self.output.wrapping_add(first))

@@ -49,11 +49,6 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    /// Whether all that is read is written.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.read == self.written
-    }
-
     /// Elements that are read.
     pub(crate) fn elements(&self) -> usize {
         self.read.iter().map(ExactSizeIterator::len).product()
@@ -172,7 +167,7 @@ mod tests {
     #[test]
     fn a_slab_that_a_cache_holds_is_whole() {
         let planes = tiling(&[4, 96, 112, 112], &[2, 3], 3, Task::Backward);
-        assert!((0..planes.pieces()).all(|number| planes.piece(number).is_whole()));
+        assert!((0..planes.pieces()).map(|number| planes.piece(number)).all(|piece| piece.read == piece.written));
         assert_eq!(planes.pieces(), 4 * 96);
         let small = tiling(&[4, 32, 8, 8], &[2, 3], 3, Task::Forward);
         assert_eq!(small.pieces(), 2);
