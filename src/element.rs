@@ -2,7 +2,6 @@
 //! and rounded once when it is written.
 #![allow(private_interfaces, reason = "nobody else calls what is sealed")]
 
-use half::slice::HalfFloatSliceExt as _;
 use half::{bf16, f16};
 
 use std::mem::MaybeUninit;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 use crate::arithmetic::half::{narrow, widen};
 use crate::config::Parameters;
 use crate::interpreter::ArrayLanes;
-use crate::jit::host::vectorized;
+use crate::jit::{convert, host::vectorized};
 use crate::lane::Lane;
 use crate::layer::{self, Backend, Engine};
 use crate::number::Number;
@@ -156,15 +155,14 @@ halves! {
     f16: F16, {
         // The processor's conversions, where it has them.
         fn widen(from: &[Self], to: &mut [f32]) {
-            from.convert_to_f32_slice(to);
+            if !convert::widen(from, to) {
+                to.iter_mut().zip(from).for_each(|(lane, element)| *lane = element.to_lane());
+            }
         }
 
         fn narrow(from: &[f32], to: &mut [MaybeUninit<Self>]) {
-            let mut part = [Self::ZERO; 256];
-            for (from, to) in from.chunks(part.len()).zip(to.chunks_mut(part.len())) {
-                let part = &mut part[..from.len()];
-                part.convert_from_f32_slice(from);
-                to.write_copy_of_slice(part);
+            if !convert::narrow(from, to) {
+                to.iter_mut().zip(from).for_each(|(element, &lane)| { element.write(Self::from_lane(lane)); });
             }
         }
     };

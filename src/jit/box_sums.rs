@@ -60,8 +60,8 @@ impl<T: Lane> BoxSums<T> {
     ///
     /// # Safety
     ///
-    /// The inputs of the stage begin where `inputs` says, as many elements as the boxes have, and are not written meanwhile; `sums`
-    /// has room for as many and a widest vector more, and is none of them.
+    /// The inputs of the stage begin where `inputs` says, as many elements as the boxes have, and are not written meanwhile; `sums` are
+    /// numbers, as many and a widest vector more, and none of them.
     pub(super) unsafe fn sum(
         &mut self,
         (plan, boxes, lanes): (&Plan, &Boxes, usize),
@@ -96,9 +96,8 @@ impl<T: Lane> BoxSums<T> {
     /// As [`sum`](Self::sum).
     unsafe fn make_terms(&mut self, plan: &Plan, (stage, term): (Stage, Term), inputs: &[*const T], elements: usize) {
         let to = self.terms.start(elements);
-        // SAFETY: passed on. The terms become numbers before they are named as such.
+        // SAFETY: passed on; the terms are a row of their own.
         unsafe {
-            to.write_bytes(0, elements);
             let read = [0, 1].map(|input| std::slice::from_raw_parts(inputs[input.min(inputs.len() - 1)], elements));
             run::terms(plan, (stage, term), &read, std::slice::from_raw_parts_mut(to, elements));
         }
@@ -128,11 +127,9 @@ impl<T: Lane> BoxSums<T> {
             }
             return;
         }
-        // SAFETY: passed on. The sums become numbers before they are named as such.
-        let (x, sums) = unsafe {
-            sums.write_bytes(0, elements);
-            (std::slice::from_raw_parts(x, elements), std::slice::from_raw_parts_mut(sums, elements))
-        };
+        // SAFETY: passed on.
+        let (x, sums) =
+            unsafe { (std::slice::from_raw_parts(x, elements), std::slice::from_raw_parts_mut(sums, elements)) };
         match (summation, reach.boundary) {
             (Summation::Unrolled { .. }, _) => self.squares.sum(along, of, x, sums),
             (Summation::Cumulative, Boundary::Zero) => self.long.sum(along, of, x, sums),

@@ -7,6 +7,7 @@ use std::mem::MaybeUninit;
 
 use super::JitEngine;
 use super::kernel::CompiledKernel;
+pub(super) use super::rows::Row;
 use crate::lane::Lane;
 use crate::task::Stage;
 
@@ -32,7 +33,7 @@ pub(super) enum RowOf<T> {
 
 impl<T> RowOf<T> {
     /// The row from an element on.
-    fn from(self, element: usize) -> Self {
+    pub(super) fn from(self, element: usize) -> Self {
         match self {
             Self::Sums(row) => Self::Sums(row.wrapping_add(element)),
             Self::Input(row) => Self::Input(row.wrapping_add(element)),
@@ -152,27 +153,3 @@ pub(super) fn ask_for(line: *const u8) {
 /// A widest vector, on its border.
 #[repr(align(64))]
 struct Vector<T>([MaybeUninit<T>; WIDEST]);
-
-/// A row of memory for numbers between passes, from the border of a vector on, with a vector more than it was asked for.
-pub(super) struct Row<T> {
-    /// Not initialized: a call must not pay for that.
-    memory: Box<[MaybeUninit<T>]>,
-}
-
-impl<T> Default for Row<T> {
-    fn default() -> Self {
-        Self { memory: Box::new_uninit_slice(0) }
-    }
-}
-
-impl<T> Row<T> {
-    /// Where the row begins. What it held is lost where it has to be made longer.
-    pub(super) fn start(&mut self, elements: usize) -> *mut T {
-        let room = elements + 2 * WIDEST;
-        if self.memory.len() < room {
-            self.memory = Box::new_uninit_slice(room);
-        }
-        let start = self.memory.as_mut_ptr();
-        start.wrapping_add(start.align_offset(LINE).min(WIDEST)).cast()
-    }
-}

@@ -35,11 +35,10 @@ impl<T: Lane> LongSums<T> {
     /// Writes the window sums of slabs.
     pub(super) fn sum(&mut self, along: Along, of: Of, x: &[T], sums: &mut [T]) {
         let Along { count, length, inner, reach } = along;
-        let x = make_terms(&mut self.terms, of, x);
         let slab = length * inner;
         if inner >= NARROW {
             for (x, sums) in x.chunks_exact(slab).zip(sums.chunks_exact_mut(slab)) {
-                down(reach, (length, inner), &mut self.ends, x, sums);
+                down((reach, of), (length, inner), &mut self.ends, x, sums);
             }
             return;
         }
@@ -53,43 +52,62 @@ impl<T: Lane> LongSums<T> {
             let width = many.next_multiple_of(NARROW);
             let (tile, summed) = (&mut tile[..length * width], &mut summed[..length * width]);
             turn::into_tile((length, inner), (first, many), x, (tile, width));
-            down(reach, (length, width), &mut self.ends, tile, summed);
+            down((reach, of), (length, width), &mut self.ends, tile, summed);
             turn::from_tile((length, inner), (first, many), (summed, width), sums);
         }
     }
 
     /// What is summed.
     pub(super) fn terms<'a>(&'a mut self, of: Of, x: &'a [T]) -> &'a [T] {
-        make_terms(&mut self.terms, of, x)
+        let Of::Squares { positive } = of else { return x };
+        self.terms.resize(x.len(), T::default());
+        super::squares::square(x, &mut self.terms, positive);
+        &self.terms
     }
 }
 
-fn make_terms<'a, T: Lane>(terms: &'a mut Vec<T>, of: Of, x: &'a [T]) -> &'a [T] {
-    let Of::Squares { positive } = of else { return x };
-    terms.resize(x.len(), T::default());
-    super::squares::square(x, terms, positive);
-    terms
-}
-
 /// Sums down a slab of `length` rows of `inner` columns, [`NARROW`] at least.
-fn down<T: Lane>(reach: Reach, (length, inner): (usize, usize), ends: &mut Vec<T>, x: &[T], sums: &mut [T]) {
+fn down<T: Lane>(
+    (reach, of): (Reach, Of),
+    (length, inner): (usize, usize),
+    ends: &mut Vec<T>,
+    x: &[T],
+    sums: &mut [T],
+) {
     ends.resize(reach.taps().min(length) * WIDE, T::default());
+    let zero = T::default();
+    let slab = (length, inner);
     vectorized(
         #[inline(always)]
-        || {
-            let mut column = 0;
-            while column + WIDE <= inner {
-                columns::<T, WIDE>(reach, (length, inner), ends, &x[column..], &mut sums[column..]);
-                column += WIDE;
-            }
-            while column < inner {
-                // The last ones overlap those before, and are the same again.
-                let start = column.min(inner - NARROW);
-                columns::<T, NARROW>(reach, (length, inner), ends, &x[start..], &mut sums[start..]);
-                column += NARROW;
-            }
+        || match of {
+            Of::Plain => all_columns(reach, slab, (ends, x, sums), |x| x),
+            Of::Squares { positive: false } => all_columns(reach, slab, (ends, x, sums), |x| x * x),
+            Of::Squares { positive: true } => all_columns(reach, slab, (ends, x, sums), |x| {
+                let x = if zero > x { zero } else { x };
+                x * x
+            }),
         },
     );
+}
+
+#[inline(always)]
+fn all_columns<T: Lane>(
+    reach: Reach,
+    (length, inner): (usize, usize),
+    (ends, x, sums): (&mut [T], &[T], &mut [T]),
+    term: impl Fn(T) -> T + Copy,
+) {
+    let mut column = 0;
+    while column + WIDE <= inner {
+        columns::<T, WIDE>(reach, (length, inner), ends, (&x[column..], &mut sums[column..]), term);
+        column += WIDE;
+    }
+    while column < inner {
+        // The last ones overlap those before, and are the same again.
+        let start = column.min(inner - NARROW);
+        columns::<T, NARROW>(reach, (length, inner), ends, (&x[start..], &mut sums[start..]), term);
+        column += NARROW;
+    }
 }
 
 /// The sums of `N` columns.
@@ -98,12 +116,11 @@ fn columns<T: Lane, const N: usize>(
     reach: Reach,
     (length, inner): (usize, usize),
     ends: &mut [T],
-    x: &[T],
-    sums: &mut [T],
+    (x, sums): (&[T], &mut [T]),
+    term: impl Fn(T) -> T,
 ) {
     let (ends, _) = ends.as_chunks_mut::<N>();
     let (taps, before) = (reach.taps(), reach.before);
-    let row = |index: usize| -> &[T; N] { x[index * inner..].first_chunk().expect("a row has its columns") };
     // Taps are numbered from the first output's first: index i is tap i + before.
     let (low, high) = (before, before + length);
     for first in (0..length).step_by(taps) {
@@ -112,29 +129,31 @@ fn columns<T: Lane, const N: usize>(
         let there = first.max(low)..next.min(high);
         let mut sum = [T::default(); N];
         for tap in there.clone().rev() {
-            add(&mut sum, row(tap - before));
+            add(&mut sum, &x[(tap - before) * inner..], &term);
             ends[tap - there.start] = sum;
         }
         let mut begin = [T::default(); N];
         for output in first..length.min(next) {
             let newest = output + taps - 1;
             if output > first && (low..high).contains(&newest) {
-                add(&mut begin, row(newest - before));
+                add(&mut begin, &x[(newest - before) * inner..], &term);
             }
             let mut sum = match output.max(there.start) {
                 tap if tap < there.end => ends[tap - there.start],
                 _ => [T::default(); N],
             };
-            add(&mut sum, &begin);
+            add(&mut sum, &begin, &|x| x);
             sums[output * inner..][..N].copy_from_slice(&sum);
         }
     }
 }
 
+/// Adds the terms of a row's first columns.
 #[inline(always)]
-fn add<T: Lane, const N: usize>(sum: &mut [T; N], x: &[T; N]) {
-    for (sum, &x) in sum.iter_mut().zip(x) {
-        *sum = *sum + x;
+fn add<T: Lane, const N: usize>(sum: &mut [T; N], row: &[T], term: &impl Fn(T) -> T) {
+    let row: &[T; N] = row.first_chunk().expect("a row has its columns");
+    for (sum, &x) in sum.iter_mut().zip(row) {
+        *sum = *sum + term(x);
     }
 }
 

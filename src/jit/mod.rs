@@ -10,6 +10,7 @@
 
 mod blocks;
 mod box_sums;
+pub(crate) mod convert;
 mod derivatives;
 mod disassemble;
 pub(crate) mod drive;
@@ -27,6 +28,7 @@ mod long_windows;
 #[cfg(test)]
 mod plan_space;
 mod propagate;
+mod rows;
 #[cfg(target_arch = "x86_64")]
 mod short_slabs;
 mod slabs;

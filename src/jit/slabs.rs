@@ -54,13 +54,20 @@ impl<'a, T: Lane> Work<'a, T> {
         Some(Self { engine, task, kernels, sums: BoxSums::new(), summed, between, copies })
     }
 
-    /// Computes boxes that lie one behind the other.
+    /// Computes boxes that lie one behind the other, or those of their elements that are `written`.
     ///
     /// # Safety
     ///
-    /// Inputs are readable and the output writable over the boxes' elements; the output is one of the inputs or apart. Where it goes
-    /// past the caches, `beyond` says so.
-    unsafe fn boxes(&mut self, boxes: &Boxes, inputs: [*const T; INPUTS], output: *mut T, beyond: bool) {
+    /// Inputs are readable over the boxes' elements, and the output writable over the written ones; it is one of the inputs, at the
+    /// same elements, or apart. Where it goes past the caches, `beyond` says so.
+    unsafe fn boxes(
+        &mut self,
+        boxes: &Boxes,
+        inputs: [*const T; INPUTS],
+        output: *mut T,
+        written: Range<usize>,
+        beyond: bool,
+    ) {
         let (plan, elements) = (self.engine.plan(), boxes.elements());
         let stages = plan.stages(self.task);
         for (number, &(stage, sources)) in stages.iter().enumerate() {
@@ -83,13 +90,16 @@ impl<'a, T: Lane> Work<'a, T> {
                 }
             }
             rows.extend(read.iter().map(|&input| RowOf::Input(input)));
+            let mut computed = elements;
             if last {
+                rows.iter_mut().for_each(|row| *row = row.from(written.start));
+                computed = written.len();
                 rows.push(RowOf::Output(output));
             } else {
                 rows.extend(self.between[..stage.outputs()].iter_mut().map(|row| RowOf::Output(row.start(elements))));
             }
             // SAFETY: passed on; the sums were made. What a first stage makes is read by the second alone.
-            unsafe { self.engine.on_elements(self.kernels[number], &rows, elements, beyond && last) };
+            unsafe { self.engine.on_elements(self.kernels[number], &rows, computed, beyond && last) };
         }
     }
 
@@ -103,21 +113,19 @@ impl<'a, T: Lane> Work<'a, T> {
         boxes: &Boxes,
         inputs: [*const E; INPUTS],
         output: *mut E,
+        written: Range<usize>,
         beyond: bool,
-    ) where
-        T: Lane,
-    {
+    ) {
         if E::NUMBER == self.engine.plan().number {
             // SAFETY: passed on; the lanes of these elements are their type.
-            return unsafe { self.boxes(boxes, inputs.map(<*const E>::cast), output.cast(), beyond) };
+            return unsafe { self.boxes(boxes, inputs.map(<*const E>::cast), output.cast(), written, beyond) };
         }
         let elements = boxes.elements();
         let mut lanes = [std::ptr::null(); INPUTS];
         for (input, lanes) in lanes.iter_mut().enumerate().take(self.task.inputs()) {
             let copy = self.copies[input].start(elements);
-            // SAFETY: passed on; a copy has room, and is numbers before it is named as such.
+            // SAFETY: passed on; a copy has room.
             unsafe {
-                copy.write_bytes(0, elements);
                 let from = std::slice::from_raw_parts(inputs[input], elements);
                 E::widen(from, std::slice::from_raw_parts_mut(copy, elements));
             }
@@ -126,9 +134,10 @@ impl<'a, T: Lane> Work<'a, T> {
         let result = self.copies[INPUTS].start(elements);
         // SAFETY: passed on; the kernels write every element of the result.
         unsafe {
-            self.boxes(boxes, lanes, result, false);
-            let to = std::slice::from_raw_parts_mut(output.cast(), elements);
-            E::narrow(std::slice::from_raw_parts(result, elements), to);
+            let count = written.len();
+            self.boxes(boxes, lanes, result, written, false);
+            let to = std::slice::from_raw_parts_mut(output.cast(), count);
+            E::narrow(std::slice::from_raw_parts(result, count), to);
         }
     }
 }
@@ -163,7 +172,9 @@ impl JitEngine {
             let boxes = Boxes { extents: vec![count, channels, inner], windows: vec![1] };
             let at = start * slab;
             // SAFETY: the slabs lie within the tensor, and their positions are this part's alone.
-            unsafe { work.slabs::<E>(&boxes, inputs.map(|input| input.add(at)), output.add(at), beyond) };
+            unsafe {
+                work.slabs::<E>(&boxes, inputs.map(|input| input.add(at)), output.add(at), 0..count * slab, beyond)
+            };
         }
         if beyond {
             fence();
@@ -188,30 +199,27 @@ impl JitEngine {
         // None where they cannot be had: then everything goes through the caches.
         let mut past = (beyond && !in_place).then(|| Work::<E::Lane>::new(engine, task, true)).flatten();
         for (piece, boxes) in part.pieces() {
-            if part.is_whole(&piece) {
+            if let Some(written) = part.run(&piece) {
                 let (inputs, output) = part.pointers(&piece);
                 let beyond = beyond && (in_place || past.is_some());
                 let work = past.as_mut().unwrap_or(&mut work);
-                // SAFETY: whole slabs of the tensor, whose output is this part's alone.
-                unsafe { work.slabs::<E>(&boxes, inputs, output, beyond) };
+                // SAFETY: whole slabs of the tensor, or a band of one, whose output is this part's alone.
+                unsafe { work.slabs::<E>(&boxes, inputs, output, written, beyond) };
                 continue;
             }
             let elements = boxes.elements();
             let mut lanes = [std::ptr::null(); INPUTS];
             for (input, lanes) in lanes.iter_mut().enumerate().take(task.inputs()) {
                 let copy = work.copies[input].start(elements);
-                // SAFETY: a copy has room, and is numbers before it is named as such.
-                let to = unsafe {
-                    copy.write_bytes(0, elements);
-                    std::slice::from_raw_parts_mut(copy, elements)
-                };
+                // SAFETY: a copy has room.
+                let to = unsafe { std::slice::from_raw_parts_mut(copy, elements) };
                 part.read(input, &piece, to, E::widen);
                 *lanes = copy.cast_const();
             }
             let result = work.copies[INPUTS].start(elements);
             // SAFETY: copies of all that is read; the kernels write every element of the result.
             let result = unsafe {
-                work.boxes(&boxes, lanes, result, false);
+                work.boxes(&boxes, lanes, result, 0..elements, false);
                 std::slice::from_raw_parts(result, elements)
             };
             part.write(&piece, result, E::narrow);
