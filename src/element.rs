@@ -4,11 +4,13 @@
 
 use half::{bf16, f16};
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use crate::arithmetic::half::{narrow, widen};
 use crate::config::Parameters;
 use crate::interpreter::ArrayLanes;
+use crate::jit::{convert, host::vectorized};
 use crate::lane::Lane;
 use crate::layer::{self, Backend, Engine};
 use crate::number::Number;
@@ -19,7 +21,9 @@ use crate::tensor::Part;
 use crate::tile::TileEngine;
 
 pub(crate) mod sealed {
-    use super::{Arc, Backend, BoxPart, Engine, Lane, Parameters, Part, Plan, Task, TileEngine};
+    use super::{
+        Arc, Backend, BoxPart, Engine, Lane, MaybeUninit, Parameters, Part, Plan, Task, TileEngine, vectorized,
+    };
 
     pub trait Sealed: Copy {
         /// What it is computed in.
@@ -30,6 +34,26 @@ pub(crate) mod sealed {
 
         /// The element nearest to a lane's value.
         fn from_lane(lane: Self::Lane) -> Self;
+
+        /// Widens elements.
+        fn widen(from: &[Self], to: &mut [Self::Lane]) {
+            vectorized(
+                #[inline(always)]
+                || to.iter_mut().zip(from).for_each(|(lane, element)| *lane = element.to_lane()),
+            );
+        }
+
+        /// Rounds lanes.
+        fn narrow(from: &[Self::Lane], to: &mut [MaybeUninit<Self>]) {
+            vectorized(
+                #[inline(always)]
+                || {
+                    to.iter_mut().zip(from).for_each(|(element, &lane)| {
+                        element.write(Self::from_lane(lane));
+                    });
+                },
+            );
+        }
 
         /// [`layer::compute`](super::layer::compute) for this type: compiled with this crate, once, and not again with every
         /// crate that has a layer.
@@ -94,7 +118,7 @@ macro_rules! lanes {
 }
 
 macro_rules! halves {
-    ($($element:ident: $number:ident;)*) => {$(
+    ($($element:ident: $number:ident, { $($more:item)* };)*) => {$(
         impl sealed::Sealed for $element {
             type Lane = f32;
 
@@ -109,6 +133,8 @@ macro_rules! halves {
                 let [bits] = narrow(&mut ArrayLanes::<f32, 1>::default(), Number::$number, [lane], false);
                 Self::from_bits(bits as u16)
             }
+
+            $($more)*
 
             compiled_here!();
         }
@@ -126,8 +152,21 @@ lanes! {
 }
 
 halves! {
-    f16: F16;
-    bf16: Bf16;
+    f16: F16, {
+        // The processor's conversions, where it has them.
+        fn widen(from: &[Self], to: &mut [f32]) {
+            if !convert::widen(from, to) {
+                to.iter_mut().zip(from).for_each(|(lane, element)| *lane = element.to_lane());
+            }
+        }
+
+        fn narrow(from: &[f32], to: &mut [MaybeUninit<Self>]) {
+            if !convert::narrow(from, to) {
+                to.iter_mut().zip(from).for_each(|(element, &lane)| { element.write(Self::from_lane(lane)); });
+            }
+        }
+    };
+    bf16: Bf16, {};
 }
 
 #[cfg(test)]

@@ -176,7 +176,14 @@ impl<'a, E: Element> OnExecutor<'a, E> {
     /// Computes every part of a tensor.
     pub(crate) fn run(&self, task: Task, slices: Slices<'_, E>, space: &Space) -> Complete {
         let count = self.tasks(space.elements());
-        match space {
+        // Derivatives of long windows have no kernels of their own.
+        let boxes = match space {
+            Space::Columns(geometry) if task != Task::Forward && self.layer.plan().is_cumulative() => {
+                &Space::Boxes(geometry.boxes())
+            }
+            space => space,
+        };
+        match boxes {
             &Space::Columns(geometry) => {
                 let tensor = match slices {
                     Slices::Apart(inputs, output) => Tensor::new(inputs, output, geometry),

@@ -1,6 +1,7 @@
 //! [`Geometry`]: a shape and a channel axis as {outer, channels, inner}.
 
 use crate::error::ShapeError;
+use crate::region::boxes::Boxes;
 
 /// A tensor seen as `outer` slabs of `channels` rows of `inner` contiguous elements.
 ///
@@ -43,6 +44,11 @@ impl Geometry {
             return Self { outer: 0, channels: 1, inner: 0 };
         }
         Self { outer: 1, channels: 1, inner: shape.iter().product() }
+    }
+
+    /// The same as boxes.
+    pub(crate) fn boxes(&self) -> Boxes {
+        Boxes { extents: vec![self.outer, self.channels, self.inner], windows: vec![1] }
     }
 
     /// Elements of the tensor.

@@ -12,8 +12,8 @@
 
 use std::ops::Range;
 
-use super::channels_last::ask_for;
 use super::drive::{Plane, REST, SWEEP, Scratch, ZEROS, stretches};
+use super::elements::ask_for;
 use super::kernel::CompiledKernel;
 use super::{FEW, JitEngine, Size};
 use crate::codegen::Traffic;

@@ -10,8 +10,8 @@
 //! Gather     ■ ■ ■ ■                       0 … 3 need h of −2 … 5
 //! ```
 //!
-//! Everything else is packed into tiles: the sums of all windows ([`passes`](crate::passes)), then one call of a kernel that goes
-//! over all elements.
+//! Halves are widened first, stretch by stretch. Everything else has vectors along whole slabs ([`slabs`](super::slabs)); what does not
+//! begin or end with a slab there, and planes of less than a vector, are packed into tiles ([`passes`](crate::passes)).
 
 use super::FEW;
 use super::JitEngine;
@@ -30,6 +30,9 @@ use crate::tile::{self, Tile, TileEngine};
 
 /// Bytes of what stands between two stages: some of a second-level cache.
 const BETWEEN: usize = 1 << 19;
+/// Elements of a channel's rows that are widened at a time, over all channels: with those of a gradient and of the result some of a
+/// second-level cache.
+const WIDENED: usize = 1 << 15;
 /// Vectors of the shortest row that is worked on as a row.
 const SHORTEST: usize = 6;
 
@@ -62,13 +65,15 @@ impl JitEngine {
         let geometry = part.geometry();
         let rows = geometry.inner >= self.lanes::<E>() * SHORTEST && geometry.channels > 1;
         let unrolled = self.plan().summation().is_some() && !self.plan().is_cumulative();
-        if !rows || !unrolled || E::NUMBER != self.plan().number {
-            return tile::run::<E>(self, task, part);
+        if !rows || !unrolled {
+            return self.slabs(task, part);
         }
+        let widened = E::NUMBER != self.plan().number;
         let positions = part.positions();
         let (inputs, output, _) = part.pointers();
         let beyond = geometry.elements().saturating_mul(size_of::<E>()) >= BEYOND;
-        let mut work = Work { engine: self, task, scratch: Scratch::default(), between: vec![] };
+        let mut work =
+            Work::<E::Lane> { engine: self, task, scratch: Scratch::default(), between: vec![], widened: vec![] };
         let mut position = positions.start;
         while position < positions.end {
             let (outer, s) = (position / geometry.inner, position % geometry.inner);
@@ -79,8 +84,12 @@ impl JitEngine {
             // this part's alone, and the inputs are other slices.
             let done = width >= self.lanes::<E>()
                 && unsafe {
-                    let inputs = inputs.map(|input| input.add(first));
-                    work.planes(inputs, output.add(first), shape, width, beyond)
+                    let (inputs, output) = (inputs.map(|input| input.add(first)), output.add(first));
+                    if widened {
+                        work.widened_planes(inputs, output, shape, width)
+                    } else {
+                        work.planes(inputs.map(<*const E>::cast), output.cast(), shape, width, beyond)
+                    }
                 };
             if !done {
                 let mut rest = part.cut(position..position + width);
@@ -98,9 +107,62 @@ struct Work<'a, T> {
     scratch: Scratch<T>,
     /// What the first stage makes.
     between: Vec<T>,
+    /// Rows of inputs and output that were widened.
+    widened: Vec<T>,
 }
 
-impl<T: Copy + Default> Work<'_, T> {
+impl<T: Lane> Work<'_, T> {
+    /// The same as [`planes`](Self::planes) of elements that are widened: stretch by stretch of columns, in copies.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    unsafe fn widened_planes<E: Element<Lane = T>>(
+        &mut self,
+        inputs: [*const E; INPUTS],
+        output: *mut E,
+        (channels, inner): (usize, usize),
+        width: usize,
+    ) -> bool {
+        let most = (WIDENED / channels / REST * REST).clamp(REST, SWEEP);
+        for columns in stretches(width, most) {
+            let stride = row_stride::<T>(columns.len());
+            let copy = channels * stride;
+            let mut widened = std::mem::take(&mut self.widened);
+            widened.resize((INPUTS + 1) * copy, T::default());
+            let (copies, result) = widened.split_at_mut(INPUTS * copy);
+            for (copy, input) in copies.chunks_exact_mut(copy).zip(inputs).take(self.task.inputs()) {
+                for (channel, row) in copy.chunks_exact_mut(stride).enumerate() {
+                    // SAFETY: a stretch of a row of the input.
+                    let from = unsafe {
+                        std::slice::from_raw_parts(input.add(channel * inner + columns.start), columns.len())
+                    };
+                    E::widen(from, &mut row[..columns.len()]);
+                }
+            }
+            let start = copies.as_ptr();
+            let inputs = std::array::from_fn(|input| start.wrapping_add(input * copy));
+            // SAFETY: rows of copies, and of the result, which is none of them.
+            let done = unsafe { self.planes(inputs, result.as_mut_ptr(), (channels, stride), columns.len(), false) };
+            if done {
+                for (channel, row) in result.chunks_exact(stride).enumerate() {
+                    // SAFETY: a stretch of a row of the output.
+                    let to = unsafe {
+                        let row = output.add(channel * inner + columns.start);
+                        std::slice::from_raw_parts_mut(row.cast(), columns.len())
+                    };
+                    E::narrow(&row[..columns.len()], to);
+                }
+            }
+            self.widened = widened;
+            // A kernel is had for every stretch, or for none.
+            if !done {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Computes planes; false, and nothing done, where a kernel cannot be had.
     ///
     /// # Safety
@@ -163,9 +225,7 @@ impl<T: Copy + Default> Work<'_, T> {
         let made = first.outputs();
         let most = (BETWEEN / size_of::<T>() / (made * ring) / REST * REST).clamp(REST, SWEEP);
         for columns in stretches(width, most) {
-            // An odd number of cache lines, so that rows do not share a set of the first-level cache.
-            let line = 64 / size_of::<T>();
-            let stride = ((columns.len() + REST).div_ceil(line) | 1) * line;
+            let stride = row_stride::<T>(columns.len() + REST);
             self.between.resize(made * ring * stride, T::default());
             let between = self.between.as_mut_ptr();
             let rows = |output: usize| Rows { start: between.wrapping_add(output * ring * stride), stride, ring };
@@ -237,9 +297,8 @@ impl<T: Copy + Default> Work<'_, T> {
         let most = (BETWEEN / size_of::<T>() / (2 * ring) / REST * REST).clamp(REST, SWEEP);
         let zeros = ZEROS.as_ptr().cast::<u8>();
         for columns in stretches(width, most) {
-            // An odd number of cache lines, so that rows do not share a set of the first-level cache.
             let line = 64 / size_of::<T>();
-            let stride = (columns.len().div_ceil(line) | 1) * line;
+            let stride = row_stride::<T>(columns.len());
             self.between.resize(2 * ring * stride + line, T::default());
             self.scratch.spare.resize(SWEEP + REST, T::default());
             let spare = self.scratch.spare.as_mut_ptr().cast_const().cast::<u8>();
@@ -278,4 +337,10 @@ impl<T: Copy + Default> Work<'_, T> {
         }
         true
     }
+}
+
+/// How far apart rows of so many numbers are: an odd number of cache lines, so that they do not share a set of the first-level cache.
+fn row_stride<T>(width: usize) -> usize {
+    let line = 64 / size_of::<T>();
+    (width.div_ceil(line) | 1) * line
 }

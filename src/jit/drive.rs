@@ -5,8 +5,8 @@
 //! and write the same bits again. In place it must not, since it would read what was written: it is computed aside.
 //!
 //! What is left (stretches shorter than a vector, rings in place) is packed into the rows of a small scratch tile, worked on
-//! there and unpacked. Tensors whose `inner` is less than a vector have vectors
-//! along the channels instead ([`channels_last`](super::channels_last)).
+//! there and unpacked. Tensors whose `inner` is less than some vectors have vectors
+//! along whole slabs instead ([`slabs`](super::slabs)).
 
 use std::ops::Range;
 
@@ -18,7 +18,6 @@ use crate::element::Element;
 use crate::geometry::Geometry;
 use crate::interpreter::Interpreter;
 use crate::lane::Lane;
-use crate::region::{self, part::BoxPart};
 use crate::task::{Stage, Task};
 use crate::tensor::Part;
 use crate::tile;
@@ -144,18 +143,13 @@ impl JitEngine {
         }
     }
 
-    /// Computes a part of a tensor of boxes.
-    pub(crate) fn run_boxes<E: Element>(&self, task: Task, part: &mut BoxPart<'_, E>) {
-        region::run::run::<E>(self, task, part);
-    }
-
     /// The forward pass; `lanes`: the engine of widened elements.
     fn forward<E: Element>(&self, part: &mut Part<'_, E>, lanes: &Self) {
         let geometry = part.geometry();
         let positions = part.positions();
         let ([input, ..], output, in_place) = part.pointers();
         if geometry.channels > 1 && geometry.inner < self.shortest_row::<E>(geometry, in_place) {
-            return lanes.slabs(part);
+            return lanes.slabs(Task::Forward, part);
         }
         let ring = matches!(self.plan.boundary, Boundary::Wrap) && self.accumulate.is_none();
         if in_place && ring || self.plan.number != E::NUMBER {

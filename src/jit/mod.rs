@@ -3,16 +3,18 @@
 //! * [`host`]: which machine, which features;
 //! * [`lift`]: 128-bit code → 256 and 512 bits;
 //! * [`kernel`]: CLIF → memory that can be called, and back to the system;
-//! * [`drive`]: which rows a kernel is called on: [`blocks`], [`long_windows`], [`derivatives`], and [`channels_last`]
-//!   for slabs along the vectors;
+//! * [`drive`]: which rows a kernel is called on: [`blocks`], [`long_windows`], [`derivatives`], and [`slabs`]
+//!   for vectors along contiguous elements, whose window sums [`box_sums`] makes and [`elements`] hands to kernels;
 //! * [`JitEngine`] (here): the kernels of one plan, compiled when first needed, shared by all layers with that plan.
 #![allow(unsafe_code, reason = "calling generated code")]
 
 mod blocks;
-mod channels_last;
+mod box_sums;
+pub(crate) mod convert;
 mod derivatives;
 mod disassemble;
 pub(crate) mod drive;
+mod elements;
 pub(crate) mod host;
 pub(crate) mod kernel;
 pub(crate) mod lift;
@@ -21,13 +23,17 @@ mod lift_bits;
 mod lift_table;
 #[cfg(test)]
 mod lift_tests;
+mod long_sums;
 mod long_windows;
 #[cfg(test)]
 mod plan_space;
 mod propagate;
+mod rows;
 #[cfg(target_arch = "x86_64")]
 mod short_slabs;
+mod slabs;
 mod squares;
+mod turn;
 #[cfg(target_arch = "x86_64")]
 mod vector;
 #[cfg(target_arch = "x86_64")]

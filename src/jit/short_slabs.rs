@@ -10,15 +10,17 @@
 //! next: what is summed in between is not collected. Zeros behind one slab are those before the next; a ring has its own other end
 //! on both sides.
 
-use super::channels_last::WIDEST;
+use super::elements::WIDEST;
 use super::squares::wrap;
 use super::window_sums::{self, Slabs};
 use crate::config::Boundary;
-use crate::plan::Plan;
+use crate::plan::Reach;
 
 /// Memory of a call.
 #[derive(Default)]
 pub(super) struct Spread {
+    /// Length and room of the slabs that `x` has zeros between.
+    layout: (usize, usize),
     x: Vec<f32>,
     sums: Vec<f32>,
 }
@@ -29,21 +31,25 @@ impl Spread {
     /// # Safety
     ///
     /// As there.
-    pub(super) unsafe fn sum(&mut self, plan: &Plan, slabs: Slabs, lanes: usize, sums: *mut f32) {
+    pub(super) unsafe fn sum(&mut self, reach: Reach, slabs: Slabs, lanes: usize, sums: *mut f32) {
         let Slabs { x, length, count, inner, .. } = slabs;
-        let ring = plan.boundary == Boundary::Wrap;
-        let (first, gap) =
-            if ring { (plan.before, plan.before + plan.after) } else { (0, plan.before.max(plan.after)) };
+        let Reach { before, after, boundary } = reach;
+        let ring = boundary == Boundary::Wrap;
+        let (first, gap) = if ring { (before, before + after) } else { (0, before.max(after)) };
         let first = first * inner;
         let padded = length + gap * inner;
         let total = padded * count;
+        if self.layout != (length, padded) {
+            self.x.clear();
+            self.layout = (length, padded);
+        }
         self.x.resize(total, 0.0);
         self.sums.resize(total + WIDEST, 0.0);
         // SAFETY: both rows hold the slabs from `first` on, so far apart, and are other memory than the slabs and their sums.
         unsafe {
             copy_slabs(length, count, (x, length), (self.x[first..].as_mut_ptr(), padded));
             if ring {
-                self.x.chunks_exact_mut(padded).for_each(|slab| wrap(plan, slab, length / inner, inner));
+                self.x.chunks_exact_mut(padded).for_each(|slab| wrap(reach, slab, length / inner, inner));
             }
             let row = Slabs { x: self.x.as_ptr(), length: total, count: 1, ..slabs };
             window_sums::sum(row, lanes, self.sums.as_mut_ptr());

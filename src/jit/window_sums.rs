@@ -1,6 +1,6 @@
 //! The window sums of slabs whose channels lie along the vectors, made in registers.
 //!
-//! Elements are loaded once, a vector at a time, and squared. Sums that *end* at each element grow by doubling, in the order of
+//! Elements are loaded once, a vector at a time, and squared, or not. Sums that *end* at each element grow by doubling, in the order of
 //! `arithmetic::window`, of what stands here and what stood some channels earlier:
 //!
 //! ```text
@@ -19,6 +19,7 @@
 
 use std::arch::x86_64 as x86;
 
+use super::box_sums::Of;
 use super::vector::{Half, Vector};
 use crate::arithmetic::window::MAX_UNROLLED;
 
@@ -39,8 +40,7 @@ pub(super) struct Slabs {
     pub(super) taps: usize,
     /// Taps behind the channel itself.
     pub(super) after: usize,
-    /// What is negative counts as 0.
-    pub(super) positive: bool,
+    pub(super) of: Of,
 }
 
 /// Whether this processor can.
@@ -109,6 +109,16 @@ unsafe fn by_taps<V: Vector>(slabs: Slabs, sums: *mut f32) {
     by_taps!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
 }
 
+/// What is summed of elements.
+#[inline(always)]
+unsafe fn term<V: Vector>(x: V, of: Of) -> V {
+    match of {
+        Of::Plain => x,
+        // SAFETY: passed on.
+        Of::Squares { positive } => unsafe { x.square(positive) },
+    }
+}
+
 /// Vectors along the slabs.
 ///
 /// # Safety
@@ -116,7 +126,7 @@ unsafe fn by_taps<V: Vector>(slabs: Slabs, sums: *mut f32) {
 /// As [`sum`]; `V` is a vector of this processor, and no sum is put behind by more than its lanes.
 #[inline(always)]
 unsafe fn along<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
-    let Slabs { length, count, inner, positive, .. } = slabs;
+    let Slabs { length, count, inner, of, .. } = slabs;
     let after = slabs.after * inner;
     // Vectors of elements alone, `after` further on; then those that the slab ends in, two at most.
     let vectors = length.div_ceil(V::LANES);
@@ -134,15 +144,15 @@ unsafe fn along<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
             let sums = sums.add(slab * length);
             windows.forget();
             if after > 0 {
-                windows.next(V::load_masked(x.wrapping_sub(V::LANES), first).square(positive));
+                windows.next(term(V::load_masked(x.wrapping_sub(V::LANES), first), of));
             }
             for vector in 0..whole {
                 let x = x.wrapping_add(vector * V::LANES);
                 x86::_mm_prefetch::<{ x86::_MM_HINT_T0 }>(x.wrapping_add(AHEAD).cast());
-                windows.next(V::load(x).square(positive)).store(sums.add(vector * V::LANES));
+                windows.next(term(V::load(x), of)).store(sums.add(vector * V::LANES));
             }
             for (vector, mask) in (whole..vectors).zip(last) {
-                let q = V::load_masked(x.wrapping_add(vector * V::LANES), mask).square(positive);
+                let q = term(V::load_masked(x.wrapping_add(vector * V::LANES), mask), of);
                 windows.next(q).store(sums.add(vector * V::LANES));
             }
         }
@@ -156,7 +166,7 @@ unsafe fn along<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
 /// As [`sum`]; `V` is a vector of this processor.
 #[inline(always)]
 unsafe fn down<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
-    let Slabs { length, count, inner, after, positive, .. } = slabs;
+    let Slabs { length, count, inner, after, of, .. } = slabs;
     let channels = length / inner;
     let last_columns = (inner - 1) / V::LANES * V::LANES;
     // SAFETY: loads are of lanes that a channel has. A store is of lanes that are the channel's or, less than a vector, of
@@ -171,13 +181,13 @@ unsafe fn down<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
                 let mask = if columns == last_columns { mask } else { all };
                 let start = slab * length + columns;
                 let (x, sums) = (slabs.x.add(start), sums.add(start));
-                let square = |channel: usize| V::load_masked(x.wrapping_add(channel * inner), mask).square(positive);
+                let term = |channel: usize| term(V::load_masked(x.wrapping_add(channel * inner), mask), of);
                 windows.forget();
                 for channel in 0..after {
-                    windows.next(if channel < channels { square(channel) } else { V::zero() });
+                    windows.next(if channel < channels { term(channel) } else { V::zero() });
                 }
                 for channel in after..channels {
-                    windows.next(square(channel)).store(sums.add((channel - after) * inner));
+                    windows.next(term(channel)).store(sums.add((channel - after) * inner));
                 }
                 for channel in channels.saturating_sub(after)..channels {
                     windows.next(V::zero()).store(sums.add(channel * inner));
@@ -295,7 +305,7 @@ impl<V: Vector, E: Earlier<V>, const TAPS: usize> Windows<V, E, TAPS> {
         self.kept = unsafe { Self::nothing() };
     }
 
-    /// The sums of the windows that end at the elements of which `q` are the squares.
+    /// The sums of the windows that end at the elements of which `q` are the terms.
     #[inline(always)]
     unsafe fn next(&mut self, q: V) -> V {
         let mut levels = [q, q, q, q, q];

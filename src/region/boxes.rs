@@ -33,6 +33,14 @@ impl Along {
 impl Boxes {
     /// The boxes of a shape whose windows extend over `axes`, in the order of the sums.
     pub(crate) fn new(shape: &[usize], axes: &[usize]) -> Self {
+        // An empty tensor's other extents need not have a product.
+        let empty: Vec<usize>;
+        let shape = if shape.contains(&0) {
+            empty = vec![0; shape.len()];
+            &empty
+        } else {
+            shape
+        };
         let mut extents = vec![1];
         let mut windows = vec![0; axes.len()];
         let mut merges = true;
@@ -50,6 +58,7 @@ impl Boxes {
         Self { extents, windows }
     }
 
+    /// Elements of all boxes.
     pub(crate) fn elements(&self) -> usize {
         self.extents.iter().product()
     }

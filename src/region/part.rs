@@ -88,19 +88,29 @@ impl<E: Element> BoxPart<'_, E> {
         })
     }
 
+    /// Which elements of those that a piece reads it writes, where both are runs: whole slabs, or bands of one.
+    pub(crate) fn run(&self, piece: &Piece) -> Option<Range<usize>> {
+        let inner: usize = self.boxes.extents[2..].iter().product();
+        let slab = self.boxes.extents[1];
+        let (read, written) = (&piece.read, &piece.written);
+        let whole = |axis: usize| read[axis].len() == self.boxes.extents[axis] && read[axis] == written[axis];
+        let one = read[0] == written[0] && (read[0].len() == 1 || read[1].len() == slab && whole(1));
+        let first = (written[1].start - read[1].start) * inner;
+        ((2..read.len()).all(whole) && one).then(|| first..first + written[0].len() * written[1].len() * inner)
+    }
+
     /// Elements of the whole tensor, and whether inputs and output are the same.
     pub(crate) fn whole(&self) -> (usize, bool) {
         (self.boxes.elements(), self.in_place)
     }
 
-    /// The first elements of inputs and output of a piece of whole slabs: they lie together.
+    /// The first elements that a piece reads and writes which are both runs.
     pub(crate) fn pointers(&mut self, piece: &Piece) -> ([*const E; INPUTS], *mut E) {
-        assert!(
-            piece.is_whole() && piece.written[1..].iter().zip(&self.boxes.extents[1..]).all(|(w, e)| w.len() == *e)
-        );
-        let first = piece.written[0].start * self.boxes.extents[1..].iter().product::<usize>();
+        let run = self.run(piece).expect("a piece that is a run");
+        let inner: usize = self.boxes.extents[2..].iter().product();
+        let first = (piece.read[0].start * self.boxes.extents[1] + piece.read[1].start) * inner;
         // A piece lies within the tensor.
-        (self.inputs.map(|input| input.wrapping_add(first)), self.output.wrapping_add(first))
+        (self.inputs.map(|input| input.wrapping_add(first)), self.output.wrapping_add(first + run.start))
     }
 
     /// Copies what a piece reads of an input, with `copy` from a run of elements to as many lanes.

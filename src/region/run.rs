@@ -27,9 +27,7 @@ pub(crate) fn run<E: Element>(engine: &dyn TileEngine<E::Lane>, task: Task, part
         let inputs: Vec<_> = (0..task.inputs())
             .map(|input| {
                 let (mut lanes, first) = zeros(padded);
-                part.read(input, &piece, &mut lanes[first..][..elements], |from, to| {
-                    to.iter_mut().zip(from).for_each(|(lane, element)| *lane = element.to_lane());
-                });
+                part.read(input, &piece, &mut lanes[first..][..elements], E::widen);
                 (lanes, first)
             })
             .collect();
@@ -37,9 +35,7 @@ pub(crate) fn run<E: Element>(engine: &dyn TileEngine<E::Lane>, task: Task, part
         let (mut output, first) = zeros(padded);
         let output = &mut output[first..][..padded];
         engine.boxes(task, BoxTile { boxes: &boxes, inputs: &inputs, output });
-        part.write(&piece, &output[..elements], |from, to| {
-            to.iter_mut().zip(from).for_each(|(element, &lane)| _ = element.write(E::from_lane(lane)));
-        });
+        part.write(&piece, &output[..elements], E::narrow);
     }
 }
 

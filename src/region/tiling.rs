@@ -26,8 +26,13 @@ const WHOLE: usize = 1 << 17;
 const GROUP: usize = 1 << 12;
 /// Elements of a tile with its margins, about: some of a second-level cache.
 const TILE: usize = 1 << 16;
+/// Elements of a band with its margins, at most: some of a last-level cache.
+const BAND: usize = 1 << 19;
 /// The shortest extents of a tile along the innermost axis and along others.
 const SHORTEST: (usize, usize) = (256, 16);
+
+/// The fewest indices of the outermost axis that are worth a band.
+const SHORTEST_BAND: usize = 4;
 
 /// How boxes are cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,11 +54,6 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    /// Whether all that is read is written.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.read == self.written
-    }
-
     /// Elements that are read.
     pub(crate) fn elements(&self) -> usize {
         self.read.iter().map(ExactSizeIterator::len).product()
@@ -79,9 +79,16 @@ impl Tiling {
             return Self { extents, steps, margins: vec![(0, 0); margins.len()], grain };
         }
         steps[0] = 1;
-        let fixed = |axis: &usize| boxes.windows.contains(axis) && (whole || plan.boundary == Boundary::Wrap);
         let last = extents.len() - 1;
         let beside = |axis: usize| margins[axis].0 + margins[axis].1;
+        let fixed = |axis: &usize| boxes.windows.contains(axis) && (whole || plan.boundary == Boundary::Wrap);
+        // Bands of whole inner axes lie together: nothing is copied.
+        let inner = (slab / extents[1].max(1)).max(1);
+        let band = (TILE / inner).saturating_sub(beside(1)).max(2 * beside(1));
+        if !fixed(&1) && band >= SHORTEST_BAND && (band + beside(1)).saturating_mul(inner) <= BAND {
+            steps[1] = extents[1].div_ceil(extents[1].div_ceil(band));
+            return Self { extents, steps, margins, grain };
+        }
         loop {
             let read: usize = (1..=last).map(|axis| (steps[axis] + beside(axis)).min(extents[axis])).product();
             if read <= TILE {
@@ -172,7 +179,7 @@ mod tests {
     #[test]
     fn a_slab_that_a_cache_holds_is_whole() {
         let planes = tiling(&[4, 96, 112, 112], &[2, 3], 3, Task::Backward);
-        assert!((0..planes.pieces()).all(|number| planes.piece(number).is_whole()));
+        assert!((0..planes.pieces()).map(|number| planes.piece(number)).all(|piece| piece.read == piece.written));
         assert_eq!(planes.pieces(), 4 * 96);
         let small = tiling(&[4, 32, 8, 8], &[2, 3], 3, Task::Forward);
         assert_eq!(small.pieces(), 2);

@@ -1,0 +1,236 @@
+//! Drives the stages of a task over contiguous slabs, vectors along them whatever their axes are: channels last, windows over several
+//! axes, and derivatives of all that has no kernel of its own.
+//!
+//! Some thousand elements at a time: the window sums of a stage ([`box_sums`](super::box_sums)), then one call of a kernel that knows no
+//! window over all elements ([`elements`](super::elements)), then the next stage. What stands between stays in the caches. Halves are
+//! widened first and rounded at the end.
+
+use std::ops::Range;
+
+use super::JitEngine;
+use super::box_sums::BoxSums;
+use super::drive::{BEYOND, Scratch};
+use super::elements::{Row, RowOf, WIDEST};
+use super::host::fence;
+use super::kernel::CompiledKernel;
+use crate::element::Element;
+use crate::geometry::Geometry;
+use crate::interpreter::Interpreter;
+use crate::lane::Lane;
+use crate::region::boxes::Boxes;
+use crate::region::part::BoxPart;
+use crate::region::run;
+use crate::task::{Source, Stage, Task};
+use crate::tensor::{INPUTS, Part};
+use crate::tile;
+
+/// Numbers at a time: with their sums they stay in the first-level cache, and the kernel reads sums long after they were
+/// written, so that no load waits for two stores.
+const GROUP: usize = 1 << 12;
+
+/// What working on slabs takes.
+struct Work<'a, T> {
+    engine: &'a JitEngine,
+    task: Task,
+    /// Of each stage.
+    kernels: Vec<&'a CompiledKernel>,
+    sums: BoxSums<T>,
+    /// By term.
+    summed: [Row<T>; Stage::MOST.1],
+    /// What a first stage makes.
+    between: [Row<T>; Stage::MOST.2],
+    /// Inputs and output that are no lanes, or not contiguous.
+    copies: [Row<T>; INPUTS + 1],
+}
+
+impl<'a, T: Lane> Work<'a, T> {
+    /// None where a kernel cannot be had. `past`: the last stage's outputs go past the caches.
+    fn new(engine: &'a JitEngine, task: Task, past: bool) -> Option<Self> {
+        let stages = engine.plan().stages(task);
+        let last = stages.len() - 1;
+        let kernel = |(number, &(stage, _))| engine.elementwise_kernel(stage, past && number == last);
+        let kernels = stages.iter().enumerate().map(kernel).collect::<Option<Vec<_>>>()?;
+        let (summed, between, copies) = Default::default();
+        Some(Self { engine, task, kernels, sums: BoxSums::new(), summed, between, copies })
+    }
+
+    /// Computes boxes that lie one behind the other, or those of their elements that are `written`.
+    ///
+    /// # Safety
+    ///
+    /// Inputs are readable over the boxes' elements, and the output writable over the written ones; it is one of the inputs, at the
+    /// same elements, or apart. Where it goes past the caches, `beyond` says so.
+    unsafe fn boxes(
+        &mut self,
+        boxes: &Boxes,
+        inputs: [*const T; INPUTS],
+        output: *mut T,
+        written: Range<usize>,
+        beyond: bool,
+    ) {
+        let (plan, elements) = (self.engine.plan(), boxes.elements());
+        let stages = plan.stages(self.task);
+        for (number, &(stage, sources)) in stages.iter().enumerate() {
+            let last = number + 1 == stages.len();
+            let mut read = [inputs[0]; Stage::MOST.0];
+            for (read, &source) in read.iter_mut().zip(sources) {
+                *read = match source {
+                    Source::Input(input) => inputs[input],
+                    Source::Before(output) => self.between[output].start(elements).cast_const(),
+                };
+            }
+            let read = &read[..sources.len()];
+            let mut rows = Vec::with_capacity(8);
+            for (&term, summed) in stage.terms().iter().zip(&mut self.summed) {
+                let to = summed.start(elements);
+                // SAFETY: passed on; sums are rows of their own.
+                unsafe { self.sums.sum((plan, boxes, self.engine.lanes::<T>()), (stage, term), read, to) };
+                if plan.summation().is_some() {
+                    rows.push(RowOf::Sums(to.cast_const()));
+                }
+            }
+            rows.extend(read.iter().map(|&input| RowOf::Input(input)));
+            let mut computed = elements;
+            if last {
+                rows.iter_mut().for_each(|row| *row = row.from(written.start));
+                computed = written.len();
+                rows.push(RowOf::Output(output));
+            } else {
+                rows.extend(self.between[..stage.outputs()].iter_mut().map(|row| RowOf::Output(row.start(elements))));
+            }
+            // SAFETY: passed on; the sums were made. What a first stage makes is read by the second alone.
+            unsafe { self.engine.on_elements(self.kernels[number], &rows, computed, beyond && last) };
+        }
+    }
+
+    /// Computes slabs of a tensor, or where they are no lanes, copies of them.
+    ///
+    /// # Safety
+    ///
+    /// As [`boxes`](Self::boxes).
+    unsafe fn slabs<E: Element<Lane = T>>(
+        &mut self,
+        boxes: &Boxes,
+        inputs: [*const E; INPUTS],
+        output: *mut E,
+        written: Range<usize>,
+        beyond: bool,
+    ) {
+        if E::NUMBER == self.engine.plan().number {
+            // SAFETY: passed on; the lanes of these elements are their type.
+            return unsafe { self.boxes(boxes, inputs.map(<*const E>::cast), output.cast(), written, beyond) };
+        }
+        let elements = boxes.elements();
+        let mut lanes = [std::ptr::null(); INPUTS];
+        for (input, lanes) in lanes.iter_mut().enumerate().take(self.task.inputs()) {
+            let copy = self.copies[input].start(elements);
+            // SAFETY: passed on; a copy has room.
+            unsafe {
+                let from = std::slice::from_raw_parts(inputs[input], elements);
+                E::widen(from, std::slice::from_raw_parts_mut(copy, elements));
+            }
+            *lanes = copy.cast_const();
+        }
+        let result = self.copies[INPUTS].start(elements);
+        // SAFETY: passed on; the kernels write every element of the result.
+        unsafe {
+            let count = written.len();
+            self.boxes(boxes, lanes, result, written, false);
+            let to = std::slice::from_raw_parts_mut(output.cast(), count);
+            E::narrow(std::slice::from_raw_parts(result, count), to);
+        }
+    }
+}
+
+impl JitEngine {
+    /// Computes a part of a tensor whose windows go along channels.
+    pub(super) fn slabs<E: Element>(&self, task: Task, part: &mut Part<'_, E>) {
+        let Geometry { channels, inner, .. } = part.geometry();
+        let positions = part.positions();
+        let slab = channels * inner;
+        let (inputs, output, in_place) = part.pointers();
+        let beyond = E::NUMBER == self.plan.number && part.geometry().elements() * size_of::<E>() >= BEYOND;
+        let possible = self.accumulate.is_none() && self.plan.summation().is_some();
+        let work = possible.then(|| Work::<E::Lane>::new(self, task, beyond && !in_place)).flatten();
+        let (first, last) = (positions.start.div_ceil(inner), positions.end / inner);
+        let Some(mut work) = work.filter(|_| first < last) else {
+            return self.in_tiles(task, part, positions);
+        };
+
+        // The slabs that begin or end elsewhere.
+        for rest in [positions.start..first * inner, last * inner..positions.end] {
+            if !rest.is_empty() {
+                self.in_tiles(task, part, rest);
+            }
+        }
+        // Whole vectors at a time, where that is not too much.
+        let unit = WIDEST >> slab.trailing_zeros().min(WIDEST.trailing_zeros());
+        let group = if slab * unit > 2 * GROUP { 1 } else { (GROUP / slab / unit).max(1) * unit };
+        let group = group.min(last - first);
+        for start in (first..last).step_by(group) {
+            let count = group.min(last - start);
+            let boxes = Boxes { extents: vec![count, channels, inner], windows: vec![1] };
+            let at = start * slab;
+            // SAFETY: the slabs lie within the tensor, and their positions are this part's alone.
+            unsafe {
+                work.slabs::<E>(&boxes, inputs.map(|input| input.add(at)), output.add(at), 0..count * slab, beyond)
+            };
+        }
+        if beyond {
+            fence();
+        }
+    }
+
+    /// Computes columns by way of packed tiles.
+    fn in_tiles<E: Element>(&self, task: Task, part: &mut Part<'_, E>, positions: Range<usize>) {
+        if task == Task::Forward {
+            self.packed(part, positions, &mut Scratch::default());
+        } else {
+            tile::run::<E>(self, task, &mut part.cut(positions));
+        }
+    }
+
+    /// Computes a part of a tensor of boxes.
+    pub(crate) fn run_boxes<E: Element>(&self, task: Task, part: &mut BoxPart<'_, E>) {
+        let Some(engine) = self.of_lanes() else { return self.interpret(task, part) };
+        let (elements, in_place) = part.whole();
+        let beyond = E::NUMBER == engine.plan.number && elements * size_of::<E>() >= BEYOND;
+        let Some(mut work) = Work::<E::Lane>::new(engine, task, false) else { return self.interpret(task, part) };
+        // None where they cannot be had: then everything goes through the caches.
+        let mut past = (beyond && !in_place).then(|| Work::<E::Lane>::new(engine, task, true)).flatten();
+        for (piece, boxes) in part.pieces() {
+            if let Some(written) = part.run(&piece) {
+                let (inputs, output) = part.pointers(&piece);
+                let beyond = beyond && (in_place || past.is_some());
+                let work = past.as_mut().unwrap_or(&mut work);
+                // SAFETY: whole slabs of the tensor, or a band of one, whose output is this part's alone.
+                unsafe { work.slabs::<E>(&boxes, inputs, output, written, beyond) };
+                continue;
+            }
+            let elements = boxes.elements();
+            let mut lanes = [std::ptr::null(); INPUTS];
+            for (input, lanes) in lanes.iter_mut().enumerate().take(task.inputs()) {
+                let copy = work.copies[input].start(elements);
+                // SAFETY: a copy has room.
+                let to = unsafe { std::slice::from_raw_parts_mut(copy, elements) };
+                part.read(input, &piece, to, E::widen);
+                *lanes = copy.cast_const();
+            }
+            let result = work.copies[INPUTS].start(elements);
+            // SAFETY: copies of all that is read; the kernels write every element of the result.
+            let result = unsafe {
+                work.boxes(&boxes, lanes, result, 0..elements, false);
+                std::slice::from_raw_parts(result, elements)
+            };
+            part.write(&piece, result, E::narrow);
+        }
+        if past.is_some() {
+            fence();
+        }
+    }
+
+    /// The same without code of its own: the compiler denied what it gave before.
+    fn interpret<E: Element>(&self, task: Task, part: &mut BoxPart<'_, E>) {
+        run::run::<E>(&Interpreter::new(self.plan.clone()), task, part);
+    }
+}
