@@ -168,6 +168,8 @@ fn regions_as_table_and_json() {
             let number = row[format!("{of}ns_per_element")].as_f64().unwrap();
             assert!(number > 0.0 && number.is_finite(), "{of}: {row}");
         }
+        // Ordinary Rust knows no gradient.
+        assert_eq!(row["plain_rust_ns_per_element"].is_number(), *task == "forward", "{row}");
         for of in ["across_channels", "memcpy", "generic"] {
             let number = |name: String| row[name].as_f64().unwrap();
             let times = number(format!("times_{of}")) * number(format!("{of}_ns_per_element"));
@@ -188,6 +190,23 @@ fn regions_as_table_and_json() {
         assert_eq!(row["windows"], "windows over the axes -1, 0, size 4");
         assert_eq!(row["layer"], "LocalResponseNorm(4, alpha=0.0001, beta=1.0, k=1.0)");
         assert!(row["generic_ns_per_element"].is_number(), "{row}");
+    }
+    // Where ordinary Rust competes its answer is right, or it would have no time.
+    for (windows, size, beta, competes) in [
+        ("--within=2", "4", "0.5", true),
+        ("--within=2", "1", "1", true),
+        ("--axes=-1,1", "7", "0.6", true),
+        ("--axes=1,2", "6", "0.75", true),
+        ("--axes=0,2", "3", "0.75", false),
+        ("--within=2", "20", "0.75", false),
+    ] {
+        let arguments =
+            ["--shape", "3,17,13", windows, "--size", size, "--beta", beta, "--json", json.to_str().unwrap()];
+        let output = bench(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let value: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+        let row = &value["shapes"][0]["rows"][0];
+        assert_eq!(row["plain_rust_ns_per_element"].is_number(), competes, "{row}");
     }
     for arguments in [&["--shape", "9", "--within", "1"][..], &["--shape", "6,7", "--axes", ""]] {
         let output = bench(arguments);

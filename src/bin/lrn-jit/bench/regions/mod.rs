@@ -1,7 +1,7 @@
-//! Windows over several axes, forward and backward, beside the crate's generic kernel, the same parameters with five taps across the
-//! channels, and a copy of the tensor. [`text`] writes it.
+//! Windows over several axes, forward and backward, beside ordinary Rust for windows over the last two axes, the crate's generic
+//! kernel, the same parameters with five taps across the channels, and a copy of the tensor. [`text`] writes it.
 //!
-//! Compiled code is held to the interpreter's bits before it is timed, and the generic kernel to a tolerance.
+//! Compiled code is held to the interpreter's bits before it is timed, and its rivals to a tolerance.
 
 pub mod text;
 
@@ -9,13 +9,14 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::Duration;
 
-use lrn_jit::{Backend, CurrentRayon, Executor, LocalResponseNorm, LrnConfig, Serial};
+use lrn_jit::{Backend, CurrentRayon, Executor, LocalResponseNorm, LrnConfig, Region, Serial};
 
 use super::cases::Case;
 use super::machine::Machine;
 use super::turns::{Contestant, Progress, Run, activations, rounds, same};
 use crate::arguments::LayerArguments;
 use crate::failure::Failure;
+use crate::rivals::{Rival, Slabs, planes};
 use crate::task::TaskName;
 
 /// How long rounds are begun, for each shape.
@@ -45,7 +46,9 @@ pub struct Row {
     pub ns: f64,
     /// Of size 5 across the channels.
     pub across: f64,
-    /// Of a kernel that is not specialized; none where its answer is wrong.
+    /// Of ordinary Rust, where it competes and its answer is right.
+    pub plain: Option<f64>,
+    /// Of a kernel that is not specialized, where its answer is right.
     pub generic: Option<f64>,
     /// Of a copy of the tensor.
     pub memcpy: f64,
@@ -100,6 +103,7 @@ fn run(layer: &LayerArguments, cases: Vec<(Vec<usize>, Vec<Windows>)>, quick: bo
 enum Who {
     /// Windows by their number.
     Compiled(usize, TaskName),
+    Plain(usize),
     Generic(usize, TaskName),
     Across(TaskName),
     Copy,
@@ -144,8 +148,17 @@ fn panel(across: &LrnConfig, shape: Vec<usize>, windows: Vec<Windows>, quick: bo
             contestants.push(Contestant::new(0, Who::Compiled(number, task), Runner::Computing(computing)));
             let generic = enter(config, &shape, Backend::Generic)?;
             let near = tolerance(config, &output)?;
-            if generic.answer(&CurrentRayon)?.iter().zip(&output).all(|(a, b)| near(*a, *b)) {
+            let good = |answer: &[f32]| answer.iter().zip(&output).all(|(a, b)| near(*a, *b));
+            if good(&generic.answer(&CurrentRayon)?) {
                 contestants.push(Contestant::new(0, Who::Generic(number, task), Runner::Computing(generic)));
+            }
+            if let Some(plain) = plain(config, &shape).filter(|_| task == TaskName::Forward) {
+                let mut answer = vec![f32::NAN; elements];
+                let runner = Runner::Plain(plain.0, plain.1, Rc::clone(&inputs));
+                runner.run(0, &mut answer)?;
+                if good(&answer) {
+                    contestants.push(Contestant::new(0, Who::Plain(number), runner));
+                }
             }
         }
     }
@@ -166,12 +179,30 @@ fn panel(across: &LrnConfig, shape: Vec<usize>, windows: Vec<Windows>, quick: bo
                 task,
                 ns: sure(Who::Compiled(number, task)),
                 across: sure(Who::Across(task)),
+                plain: time(Who::Plain(number)).filter(|_| task == TaskName::Forward),
                 generic: time(Who::Generic(number, task)),
                 memcpy: sure(Who::Copy),
             });
         }
     }
     Ok(Panel { shape, rounds, rows })
+}
+
+/// Ordinary Rust for windows over the last two axes of a shape, if these are such, and the planes it runs on.
+fn plain(config: &LrnConfig, shape: &[usize]) -> Option<(Box<dyn Rival>, Slabs)> {
+    let layer = config.build().ok()?;
+    let &[.., rows, columns] = shape else { return None };
+    let rank = shape.len().cast_signed();
+    let within = match layer.region() {
+        Region::WithinChannel { dims } => *dims == 2,
+        Region::Axes(axes) => {
+            let of = |from_end: isize| axes.contains(&-from_end) || axes.contains(&(rank - from_end));
+            axes.len() == 2 && of(1) && of(2)
+        }
+        _ => false,
+    };
+    let planes = Slabs { outer: shape.iter().product::<usize>() / (rows * columns), channels: rows, inner: columns };
+    planes::new(&layer).filter(|rival| within && rival.covers(planes)).map(|rival| (rival, planes))
 }
 
 /// Equal but for rounding: of a sum of so many taps, raised to beta; gradients are differences, so part of the error is that of the
@@ -208,6 +239,7 @@ impl Computing {
 /// Who takes turns.
 enum Runner {
     Computing(Computing),
+    Plain(Box<dyn Rival>, Slabs, Rc<[Vec<f32>; 2]>),
     Copy(Rc<[Vec<f32>; 2]>),
 }
 
@@ -216,6 +248,7 @@ impl Run<Vec<f32>> for Runner {
         let y = black_box(&mut on[..]);
         match self {
             Self::Computing(computing) => computing.run_on(&Serial, y)?,
+            Self::Plain(rival, planes, inputs) => rival.run(*planes, &black_box(inputs)[0], y),
             Self::Copy(inputs) => y.copy_from_slice(&black_box(inputs)[0]),
         }
         black_box(y);

@@ -28,17 +28,21 @@ pub fn print(regions: &Regions, out: &mut impl Write) -> io::Result<()> {
                 times(row.ns / row.across),
                 number(Some(row.memcpy), 3),
                 times(row.ns / row.memcpy),
+                number(row.plain, 3),
+                row.plain.map_or("–".into(), |plain| times(row.ns / plain)),
                 number(row.generic, 3),
                 row.generic.map_or("–".into(), |generic| times(row.ns / generic)),
             ]
         };
-        let head = ["", "ns", "5 across", "÷ 5 across", "memcpy", "÷ memcpy", "generic", "÷ generic"];
+        let head =
+            ["", "ns", "5 across", "÷ 5 across", "memcpy", "÷ memcpy", "plain Rust", "÷ that", "generic", "÷ generic"];
         aligned(out, &head, &rows.iter().map(cells).collect::<Vec<_>>())?;
     }
     writeln!(
         out,
-        "\n5 across: the same task and parameters with windows of 5 channels on axis 1. memcpy: a copy of the tensor. generic:\n\
-         the same windows by the kernel that is not specialized. ÷: a time over that one's."
+        "\n5 across: the same task and parameters with windows of 5 channels on axis 1. memcpy: a copy of the tensor. plain\n\
+         Rust: sums along rows, then columns, of planes in the first-level cache. generic: the library's kernel that is not\n\
+         specialized. ÷: a time over that one's."
     )
 }
 
@@ -57,7 +61,7 @@ pub fn json(regions: &Regions) -> String {
 }
 
 fn row_value(row: &Row) -> Value {
-    let Row { name, layer, task, ns, across, generic, memcpy } = row;
+    let Row { name, layer, task, ns, across, plain, generic, memcpy } = row;
     json!({
         "windows": name,
         "layer": layer,
@@ -67,6 +71,8 @@ fn row_value(row: &Row) -> Value {
         "times_across_channels": ns / across,
         "memcpy_ns_per_element": memcpy,
         "times_memcpy": ns / memcpy,
+        "plain_rust_ns_per_element": plain,
+        "times_plain_rust": plain.map(|plain| ns / plain),
         "generic_ns_per_element": generic,
         "times_generic": generic.map(|generic| ns / generic),
     })
