@@ -59,20 +59,20 @@ impl Planes {
         let Slabs { channels: rows, inner: columns, .. } = planes;
         let reach = self.before + self.after;
         let stride = columns + reach;
-        // Sums begin where windows do: that of an element is where its first tap was.
-        let padded = (rows + reach) * stride;
-        let (mut terms, mut sums) = (vec![0.0; padded + reach], vec![0.0; padded]);
-        let (mut from, mut spare) = (vec![0.0; padded + reach * stride], vec![0.0; padded + reach * stride]);
+        // A sum is where the first tap of its window was.
+        let (inside, end) = (self.before * stride, rows * stride);
+        let mut squares = vec![0.0; end + reach];
+        let (mut along, mut sums) = (vec![0.0; (rows + reach) * stride], vec![0.0; end]);
+        let mut runs = [vec![0.0; along.len()], vec![0.0; along.len()]];
+        // Loops, not `for_each`: its closures are compiled without wide vectors where they are not inlined.
         for (x, y) in x.chunks_exact(rows * columns).zip(y.chunks_exact_mut(rows * columns)) {
             for (row, x) in x.chunks_exact(columns).enumerate() {
-                let to = &mut terms[(row + self.before) * stride + self.before..][..columns];
-                to.iter_mut().zip(x).for_each(|(term, x)| *term = x * x);
+                for (square, x) in squares[row * stride + self.before..].iter_mut().zip(x) {
+                    *square = x * x;
+                }
             }
-            let inside = self.before * stride..(self.before + rows) * stride;
-            from.fill(0.0);
-            self.sum(&terms[inside.start..inside.end + reach], 1, &mut sums[..rows * stride], &mut spare);
-            from[inside].copy_from_slice(&sums[..rows * stride]);
-            self.sum(&from, stride, &mut sums[..rows * stride], &mut spare);
+            self.sum(&squares, 1, &mut along[inside..][..end], &mut runs);
+            self.sum(&along, stride, &mut sums, &mut runs);
             for (row, (x, y)) in x.chunks_exact(columns).zip(y.chunks_exact_mut(columns)).enumerate() {
                 for ((y, x), sum) in y.iter_mut().zip(x).zip(&sums[row * stride..]) {
                     *y = x / power(self.k + self.a * sum);
@@ -81,33 +81,33 @@ impl Planes {
         }
     }
 
-    /// Sums of as many terms as a window has taps, `step` apart.
+    /// Sums of as many terms as a window has taps, `step` apart. Sums of 1, 2, 4, … of them are the terms, then each of `runs` in turn.
     #[inline(always)]
-    fn sum(&self, terms: &[f32], step: usize, sums: &mut [f32], run: &mut [f32]) {
+    fn sum(&self, terms: &[f32], step: usize, sums: &mut [f32], [odd, even]: &mut [Vec<f32>; 2]) {
         let taps = self.before + self.after + 1;
-        let length = sums.len();
-        let (mut first, mut width) = (true, 1);
-        let mut done = 0;
-        let run = &mut run[..length + (taps - 1) * step];
-        run.copy_from_slice(&terms[..run.len()]);
-        loop {
-            if taps & width != 0 {
-                let part = &run[done * step..][..length];
-                if first {
+        let (mut length, mut done) = (sums.len() + (taps - 1) * step, 0);
+        for level in 0..=taps.ilog2() {
+            let (run, next): (&[f32], &mut [f32]) = match level {
+                0 => (terms, odd),
+                _ if level % 2 == 1 => (odd, even),
+                _ => (even, odd),
+            };
+            if taps >> level & 1 == 1 {
+                let part = &run[done * step..][..sums.len()];
+                if done == 0 {
                     sums.copy_from_slice(part);
                 } else {
                     add(sums, part);
                 }
-                (first, done) = (false, done + width);
+                done += 1 << level;
             }
-            if 2 * width > taps {
-                return;
+            let ahead = step << level;
+            if 2 << level <= taps {
+                length -= ahead;
+                for ((next, one), other) in next[..length].iter_mut().zip(&run[..length]).zip(&run[ahead..][..length]) {
+                    *next = one + other;
+                }
             }
-            // In place: what is read lies further on than what is written.
-            for at in 0..run.len() - width * step {
-                run[at] += run[at + width * step];
-            }
-            width *= 2;
         }
     }
 }

@@ -53,10 +53,10 @@ Examples:
 
 OUT.npy and DX.npy keep the shape, the order, the type and the byte order of
 IN.npy. Memory: some megabytes, or more where a slab, all that is inside the
-outermost axis of the windows and outside the innermost, takes more. Windows over
-several axes are summed along the last one first, and in Fortran order along the
-first: the last bits of the two may differ. Exit code 2 and one line on standard
-error where something is wrong.";
+outermost axis of the windows and outside the innermost, takes more. Windows
+over several axes are summed along the last one first, and in Fortran order
+along the first: the last bits of the two may differ. Exit code 2 and one line
+on standard error where something is wrong.";
 
 /// Normalizes a .npy file (float32, float64 or float16, C or Fortran order, either byte order) into another of the same shape,
 /// order and type. With --grad computes the gradient as well, or alone.
