@@ -18,6 +18,7 @@ pub mod pool;
 pub mod real;
 pub mod rng;
 pub mod shrink;
+pub mod stated;
 #[cfg(feature = "cli")]
 pub mod tool;
 pub mod ways;
