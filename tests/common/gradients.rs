@@ -220,7 +220,12 @@ impl Judge {
 impl Windows {
     /// S: Σ x·v over each window.
     fn sums_of_xv(&self, v: &[f64]) -> Vec<f64> {
-        self.taps.iter().map(|taps| taps.iter().map(|&tap| self.x[tap] * v[tap]).sum()).collect()
+        let sum = |taps: &Vec<usize>| {
+            let mut sum = Sum::default();
+            taps.iter().for_each(|&tap| sum.add(self.x[tap] * v[tap]));
+            sum.value()
+        };
+        self.taps.iter().map(sum).collect()
     }
 
     /// Σ' e·x, e = g·d^(−β−1).
@@ -230,24 +235,45 @@ impl Windows {
 
     /// Σ' of a value of each element: it is added to every tap of the element's window.
     fn scattered(&self, value: impl Fn(usize) -> f64) -> Vec<f64> {
-        let mut sums = vec![0.0; self.x.len()];
+        let mut sums = vec![Sum::default(); self.x.len()];
         for (c, taps) in self.taps.iter().enumerate() {
             let value = value(c);
-            taps.iter().for_each(|&tap| sums[tap] += value);
+            taps.iter().for_each(|&tap| sums[tap].add(value));
         }
-        sums
+        sums.into_iter().map(Sum::value).collect()
     }
 }
 
-/// Σ x², with what each square and each sum loses added at the end: nearly as if rounded once.
+/// A sum, and what its roundings lost.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    sum: f64,
+    lost: f64,
+}
+
+impl Sum {
+    fn add(&mut self, term: f64) {
+        let next = self.sum + term;
+        let back = next - self.sum;
+        self.lost += (self.sum - (next - back)) + (term - back);
+        self.sum = next;
+    }
+
+    /// Nearly as if rounded once.
+    fn value(self) -> f64 {
+        if self.sum.is_finite() { self.sum + self.lost } else { self.sum }
+    }
+}
+
+/// Σ x².
 fn sum_of_squares(x: impl Iterator<Item = f64>) -> f64 {
-    let (sum, lost) = x.fold((0.0f64, 0.0f64), |(sum, lost), x| {
+    let mut sum = Sum::default();
+    for x in x {
         let square = x * x;
-        let next = sum + square;
-        let back = next - sum;
-        (next, lost + x.mul_add(x, -square) + ((sum - (next - back)) + (square - back)))
-    });
-    if sum.is_finite() { sum + lost } else { sum }
+        sum.add(square);
+        sum.lost += x.mul_add(x, -square);
+    }
+    sum.value()
 }
 
 /// x·d^−β, where d^−β by itself may leave the range of f64.
