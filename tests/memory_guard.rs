@@ -6,9 +6,8 @@ mod common;
 use common::case::Settings;
 use common::compare::Task;
 use common::draw::{self, BETAS, Class};
-use common::guarded::{Guarded, MOST, Places};
-use common::measure::assert_same;
-use common::place::{self, Place};
+use common::guarded::{Guarded, MOST, Places, StridedPlaces};
+use common::place;
 use common::real::Real;
 use common::rng::{Data, Rng};
 use half::{bf16, f16};
@@ -86,30 +85,14 @@ fn on_short_rows<E: Real>(tasks: &[Task], most: usize) {
 #[test]
 fn nothing_outside_of_strided_tensors_is_touched() {
     let rng = &mut Rng::new(5);
-    let [mut from, mut to] = [(); 2].map(|()| Guarded::new(MOST * size_of::<f32>()));
+    let mut places = StridedPlaces::new();
     let settings = [Settings::torch(5, 1.0, 0.75, 1.0), Settings::torch(20, 1.0, 1.0, 1.0)];
     for round in 0..600 {
         let most = rng.pick(&[100, 2000, 20_000]);
         let shape = place::shape(rng, most);
         let axis = rng.below(shape.len()).cast_signed();
         let layer = settings[round % 2].layer::<f32>(Backend::Jit, axis);
-        let y_place = Place::draw(rng, &shape, false).tight();
-        let x_place = if rng.one_in(3) { y_place.clone() } else { Place::draw(rng, &shape, true).tight() };
-        if x_place.length.max(y_place.length) > MOST {
-            continue;
-        }
-        let x = Data::Rare.draw(x_place.length, rng.next());
-        let gathered: Vec<_> = x_place.elements().into_iter().map(|element| x[element]).collect();
-        let expected = layer.forward(&gathered, &shape).unwrap();
-        for at_end in [true, false] {
-            from.slice(x.len(), at_end).copy_from_slice(&x);
-            from.protect(true);
-            let (input, output) = (from.slice(x.len(), at_end), to.slice(y_place.length, at_end));
-            layer.forward_strided(input, &x_place.layout(), output, &y_place.layout()).unwrap();
-            let y: Vec<_> = y_place.elements().into_iter().map(|element| output[element]).collect();
-            assert_same(&y, &expected, &format!("axis {axis}, {x_place:?} to {y_place:?}, at end {at_end}"));
-            from.protect(false);
-        }
+        places.check(rng, &layer, &shape, &format!("axis {axis}"));
     }
 }
 

@@ -8,7 +8,9 @@ use lrn_jit::{LocalResponseNorm, Serial};
 
 use super::compare::Task;
 use super::measure::assert_same;
+use super::place::Place;
 use super::real::Real;
+use super::rng::{Data, Rng};
 
 /// Memory of whole pages between two that cannot be touched.
 pub struct Guarded {
@@ -104,6 +106,41 @@ impl Places {
                 assert_same(layer.forward_uninit(inputs[0], shape, uninit).unwrap(), &expected, &what);
             }
             self.inputs.iter().for_each(|place| place.protect(false));
+        }
+    }
+}
+
+/// A place for an input and an output that are not contiguous.
+pub struct StridedPlaces {
+    from: Guarded,
+    to: Guarded,
+}
+
+impl StridedPlaces {
+    pub fn new() -> Self {
+        let place = || Guarded::new(MOST * size_of::<f32>());
+        Self { from: place(), to: place() }
+    }
+
+    /// Runs forward from and to random layouts of a shape, in slices that begin and end with them, which end, then begin at a page
+    /// that kills. Layouts that take too much memory are left out.
+    pub fn check(&mut self, rng: &mut Rng, layer: &LocalResponseNorm, shape: &[usize], what: &dyn Display) {
+        let y_place = Place::draw(rng, shape, false).tight();
+        let x_place = if rng.one_in(3) { y_place.clone() } else { Place::draw(rng, shape, true).tight() };
+        if x_place.length.max(y_place.length) > MOST {
+            return;
+        }
+        let x = Data::Rare.draw(x_place.length, rng.next());
+        let gathered: Vec<_> = x_place.elements().into_iter().map(|element| x[element]).collect();
+        let expected = layer.forward(&gathered, shape).unwrap();
+        for at_end in [true, false] {
+            self.from.slice(x.len(), at_end).copy_from_slice(&x);
+            self.from.protect(true);
+            let (input, output) = (self.from.slice(x.len(), at_end), self.to.slice(y_place.length, at_end));
+            layer.forward_strided(input, &x_place.layout(), output, &y_place.layout()).unwrap();
+            let y: Vec<_> = y_place.elements().into_iter().map(|element| output[element]).collect();
+            assert_same(&y, &expected, &format!("{what}, {x_place:?} to {y_place:?}, at end {at_end}"));
+            self.from.protect(false);
         }
     }
 }
