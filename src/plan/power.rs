@@ -172,7 +172,7 @@ impl Power {
         Self { beta, whole, fraction, guard }
     }
 
-    /// The recipe's largest error in ulp of the exact x·d^(−beta), for positive normal d and normal results.
+    /// The recipe's largest error in ulp of the exact x·d^(−beta), for positive normal d, normal x and normal results.
     #[must_use]
     pub fn max_ulp(&self) -> f64 {
         let steps = usize::from(self.whole.unsigned_abs());
