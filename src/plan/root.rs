@@ -17,8 +17,9 @@ pub struct Root {
     pub first: Option<FirstCorrection>,
     /// Q in p·(1 + g·Q(g)).
     pub coefficients: Vec<f64>,
-    /// What it gives is rounded to fewer bits: f16 and bf16. Q has an odd number of coefficients, the last one negative.
-    pub rounded: bool,
+    /// What it may err more, in ulp, because the rounding to an element hides it: f16 and bf16. Where that is not 0, Q has an odd number
+    /// of coefficients, the last one negative.
+    pub hidden: f64,
 }
 
 /// An estimate y0, corrected: y = n·((u² + b)·(u + c) + e) with u = d·y0⁴ (d·y0²), n = y0 times a power of two, or its opposite:
@@ -66,6 +67,11 @@ impl Root {
         f64::from(self.quarters) / 4.0
     }
 
+    /// Whether what it gives is rounded to fewer bits.
+    pub(crate) fn is_rounded(&self) -> bool {
+        self.hidden > 0.0
+    }
+
     /// The recipe for a multiple of a quarter under 1.
     pub(super) fn new(quarters: u8, number: Number) -> Self {
         match number {
@@ -82,7 +88,7 @@ impl Root {
         let range = (1.0 + range.0, 1.0 + range.1);
         let Fit { coefficients, .. } = fit::power(exponent, 1.0, range, target);
         let coefficients = coefficients.into_iter().map(f64::from).collect();
-        Self { quarters, magic, cut, first: None, coefficients, rounded: false }
+        Self { quarters, magic, cut, first: None, coefficients, hidden: 0.0 }
     }
 
     /// All bits of the estimate are kept, for roundings of its powers do not count.
@@ -98,7 +104,7 @@ impl Root {
             // A coefficient more is worth at least as much.
             target /= 4.0;
         };
-        Self { quarters, magic, cut, first: None, coefficients, rounded: true }
+        Self { quarters, magic, cut, first: None, coefficients, hidden: rounding_target(number) / ULP }
     }
 
     /// Fitted beforehand: the estimate to 2^−18.7 (of d^(−½): 2^−21), so that the last correction is short.
@@ -121,7 +127,7 @@ impl Root {
             2 => (0xdfe2_ca58_0000_0000, half, vec![-0.5, 0.375]),
             _ => (0x4fe5_ec57_0000_0000, quarter, vec![-0.75, 0.656_25, -0.601_562_5]),
         };
-        Self { quarters, magic, cut: u64::MAX, first: Some(first), coefficients, rounded: false }
+        Self { quarters, magic, cut: u64::MAX, first: Some(first), coefficients, hidden: 0.0 }
     }
 }
 

@@ -44,10 +44,7 @@ impl Boxes {
         let mut extents = vec![1];
         let mut windows = vec![0; axes.len()];
         let mut merges = true;
-        // Of an empty tensor no product of the other extents is ever needed.
-        let empty = shape.contains(&0);
         for (axis, &extent) in shape.iter().enumerate() {
-            let extent = if empty { 0 } else { extent };
             let place = axes.iter().position(|&window| window == axis);
             match place {
                 None if merges => *extents.last_mut().expect("one at least") *= extent,
