@@ -21,10 +21,13 @@
 //! Across the channels ([`across`]), with no mean removed, each pixel by itself:
 //!
 //! ```text
-//! c' = w · c · (k + alpha/size·Σ c²)^(−beta)                c: R, G and B; w: what makes white white
+//! c' = w · c · (k + alpha/size·Σ c²)^(−beta)                c: R, G and B; w makes white white
 //! ```
+//!
+//! Dark colours gain up to (1 + 3·alpha/(size·k))^beta, light ones little: the lightness of colours is drawn together. A colour whose
+//! largest channel would exceed 1 is scaled down as a whole.
 
-use lrn_jit::{CurrentRayon, LocalResponseNorm};
+use lrn_jit::{CurrentRayon, LocalResponseNorm, LrnConfig};
 use rayon::prelude::*;
 
 use super::mean;
@@ -33,32 +36,38 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 
 /// e: luma to which shadows keep their chroma in proportion.
-const EPSILON: f32 = 1.0 / 16.0;
+const EPSILON: f32 = 1.0 / 32.0;
 /// Pixels across the channels at a time.
 const PIECE: usize = 1 << 18;
 /// Rows at a time, at least; with large windows four times as many as a window has.
 const ROWS: usize = 512;
 
 /// Luma: of equal channels their value, exactly.
-fn luma(pixel: &[u8], colour: bool, deep: bool) -> f32 {
-    let value = |channel| sample(pixel, channel, deep);
-    if !colour {
-        return value(0);
-    }
-    let (red, green, blue) = (value(0), value(1), value(2));
-    0.2126f32.mul_add(red - green, 0.0722f32.mul_add(blue - green, green))
+fn luma([red, green, blue]: [f32; 3]) -> f32 {
+    0.2126 * (red - green) + 0.0722 * (blue - green) + green
 }
 
-/// T: ½·(2v)^tone in the shadows, the same turned about ½ in the highlights.
-fn toned(v: f32, tone: f32) -> f32 {
-    let half = |v: f32| 0.5 * (2.0 * v).powf(tone);
+/// The first three samples of a pixel.
+fn colours(pixel: &[u8], deep: bool) -> [f32; 3] {
+    [0, 1, 2].map(|channel| sample(pixel, channel, deep))
+}
+
+/// T of a plane. A layer whose window is the element alone is a power, at k = 0: v·(4v²)^(−beta) = ½·(2v)^tone.
+fn tone(plane: &mut [f32], tone: f32) -> Result<(), Failure> {
     if tone == 1.0 {
-        v
-    } else if v <= 0.5 {
-        half(v)
-    } else {
-        1.0 - half(1.0 - v)
+        return Ok(());
     }
+    let power = LrnConfig::new(1).alpha(4.0).beta((1.0 - f64::from(tone)) / 2.0).k(0.0).build()?;
+    for v in plane.chunks_mut(PIECE) {
+        let mut folded: Vec<f32> = v.iter().map(|&v| v.min(1.0 - v)).collect();
+        power.with_executor(&CurrentRayon).forward_in_place(&mut folded, &[1, 1, v.len()])?;
+        for (v, folded) in v.iter_mut().zip(folded) {
+            // 0·∞ at the ends, which stay.
+            let folded = if folded.is_nan() { 0.0 } else { folded };
+            *v = if *v <= 0.5 { folded } else { 1.0 - folded };
+        }
+    }
+    Ok(())
 }
 
 /// Normalizes a picture's luma over space, windows of `size` in rows and columns.
@@ -77,8 +86,11 @@ pub fn space(
 
     let mut u = vec![0.0; picture.pixels()];
     u.par_chunks_mut(width).zip(picture.bytes.par_chunks(row)).for_each(|(u, bytes)| {
-        u.iter_mut().zip(bytes.chunks_exact(pixel)).for_each(|(u, pixel)| *u = toned(luma(pixel, colour, deep), tone));
+        u.iter_mut().zip(bytes.chunks_exact(pixel)).for_each(|(u, pixel)| {
+            *u = if colour { luma(colours(pixel, deep)) } else { sample(pixel, 0, deep) };
+        });
     });
+    self::tone(&mut u, tone)?;
     let mut d = mean::local(&u, width, size);
     d.par_iter_mut().zip(&u).for_each(|(d, &u)| *d = u - *d);
 
@@ -106,17 +118,15 @@ fn set_luma(pixel: &mut [u8], to: f32, colour: bool, deep: bool) {
     if !colour {
         return set_sample(pixel, 0, deep, to);
     }
-    let from = luma(pixel, true, deep);
-    let chroma = [0, 1, 2].map(|channel| sample(pixel, channel, deep) - from);
-    let mut factor = (to + EPSILON) / (from + EPSILON);
-    for chroma in chroma {
-        let room = if chroma > 0.0 { 1.0 - to } else { to };
-        if factor * chroma.abs() > room {
-            factor = room / chroma.abs();
-        }
-    }
+    let colours = colours(pixel, deep);
+    let from = luma(colours);
+    let chroma = colours.map(|colour| colour - from);
+    // How far the channels go to either side, and may.
+    let above = chroma.into_iter().fold(f32::MIN_POSITIVE, f32::max);
+    let below = chroma.into_iter().fold(-f32::MIN_POSITIVE, f32::min);
+    let factor = ((to + EPSILON) / (from + EPSILON)).min((1.0 - to) / above).min(-to / below);
     for (channel, chroma) in chroma.into_iter().enumerate() {
-        set_sample(pixel, channel, deep, factor.mul_add(chroma, to));
+        set_sample(pixel, channel, deep, chroma * factor + to);
     }
 }
 
@@ -140,10 +150,13 @@ pub fn across(layer: &LocalResponseNorm, picture: &mut Picture, progress: &mut P
         });
         layer.with_executor(&CurrentRayon).forward_in_place(planes, &[1, 3, length])?;
         bytes.par_chunks_mut(pixel).enumerate().for_each(|(i, pixel)| {
-            for channel in 0..colours {
-                // Of three equal ones that in the middle, whose window has most.
-                let plane = if colours == 1 { 1 } else { channel };
-                set_sample(pixel, channel, deep, planes[plane * length + i] / white[plane]);
+            // Of three equal ones that in the middle, whose window has most.
+            let value = |channel: usize| planes[channel * length + i] / white[channel];
+            let values = if colours == 1 { [value(1); 3] } else { [0, 1, 2].map(value) };
+            // Not cut off but held down, all of them: the hue stays.
+            let most = values.into_iter().fold(1.0, f32::max);
+            for (channel, value) in values.into_iter().enumerate().take(colours) {
+                set_sample(pixel, channel, deep, value / most);
             }
         });
         progress.advance(bytes.len());

@@ -15,27 +15,36 @@ pub fn mirrored(i: isize, n: usize) -> usize {
 /// The local mean of a plane of `width` columns over windows that spread as a box of `size` does.
 pub fn local(plane: &[f32], width: usize, size: usize) -> Vec<f32> {
     let half = (size as f64 / (2.0 * std::f64::consts::SQRT_2)) as usize;
-    let mut once = rows(plane, width, half);
-    once = columns(&once, width, half);
-    once = rows(&once, width, half);
-    columns(&once, width, half)
+    let rows = rows(plane, width, half);
+    columns(&columns(&rows, width, half), width, half)
 }
 
-/// Means along the rows over 2·`half` + 1 elements.
+/// Means along the rows over 2·`half` + 1 elements, twice.
 fn rows(plane: &[f32], width: usize, half: usize) -> Vec<f32> {
     let mut means = vec![0.0; plane.len()];
     let scale = 1.0 / (2 * half + 1) as f64;
-    means.par_chunks_mut(width).zip(plane.par_chunks(width)).for_each_init(Vec::new, |padded, (means, row)| {
+    let border = |at: isize| (at..at + 2 * half as isize).map(|i| mirrored(i, width)).collect::<Vec<_>>();
+    let (left, right) = (border(-2 * half as isize), border(width as isize));
+    let buffers = || (Vec::new(), vec![0.0; width + 2 * half]);
+    means.par_chunks_mut(width).zip(plane.par_chunks(width)).for_each_init(buffers, |(padded, once), (means, row)| {
         padded.clear();
-        padded.extend((-(half as isize)..(width + half) as isize).map(|i| f64::from(row[mirrored(i, width)])));
-        let mut sum: f64 = padded[..2 * half].iter().sum();
-        for (i, mean) in means.iter_mut().enumerate() {
-            sum += padded[i + 2 * half];
-            *mean = (sum * scale) as f32;
-            sum -= padded[i];
-        }
+        padded.extend(left.iter().map(|&i| f64::from(row[i])));
+        padded.extend(row.iter().map(|&x| f64::from(x)));
+        padded.extend(right.iter().map(|&i| f64::from(row[i])));
+        slide(padded, half, |i, sum| once[i] = sum * scale);
+        slide(once, half, |i, sum| means[i] = (sum * scale) as f32);
     });
     means
+}
+
+/// Hands on the sum of every 2·`half` + 1 neighbours.
+fn slide(values: &[f64], half: usize, mut put: impl FnMut(usize, f64)) {
+    let mut sum = values[..2 * half + 1].iter().sum();
+    put(0, sum);
+    for (i, (next, last)) in values[2 * half + 1..].iter().zip(values).enumerate() {
+        sum += next - last;
+        put(i + 1, sum);
+    }
 }
 
 /// Columns that one thread takes down the plane together.

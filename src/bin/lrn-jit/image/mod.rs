@@ -31,7 +31,7 @@ Over space, in values from 0 to 1 as the file codes them:
   d  = U - mean(U)                            local mean, about size x size
   n  = d (k + alpha mean(d^2))^(-beta)        LRN, windows of size x size
   V' = U + n
-  R' = V' + s (R - V), G' and B' alike        s = (V' + 1/16)/(V + 1/16)
+  R' = V' + s (R - V), G' and B' alike        s = (V' + 1/32)/(V + 1/32)
 Weak detail is amplified by 1 + k^(-beta), strong edges (deviations far above
 sqrt(k/alpha)) hardly, flat areas no more than weak detail. Beyond its edges the
 picture is mirrored. beta 0.5 divides by the local deviation: more of everything,
@@ -73,7 +73,7 @@ pub struct Arguments {
     /// The exponent [default: 1; with --across 0.5].
     #[arg(long, value_name = "B", allow_hyphen_values = true)]
     beta: Option<f64>,
-    /// The additive constant: what keeps flat areas from being amplified without end [default: 0.5; with --across 1].
+    /// The additive constant: what keeps flat areas from being amplified without end [default: 0.7; with --across 2].
     #[arg(long, value_name = "K", allow_hyphen_values = true)]
     k: Option<f64>,
     /// The exponent of the curve that opens shadows first, above 0; 1 leaves them [default: 0.6].
@@ -101,7 +101,7 @@ impl Arguments {
     /// The parameters for a picture; defaults depend on its size alone.
     fn parameters(&self, picture: &Picture) -> Result<Parameters, Failure> {
         let shorter = picture.width.min(picture.height);
-        let (size, alpha, beta, k) = if self.across { (5, 5.0, 0.5, 1.0) } else { (shorter / 8 | 1, 100.0, 1.0, 0.5) };
+        let (size, alpha, beta, k) = if self.across { (5, 5.0, 0.5, 2.0) } else { (shorter / 8 | 1, 100.0, 1.0, 0.7) };
         let size = self.size.unwrap_or(size);
         if !self.across && size > shorter {
             let (width, height) = (picture.width, picture.height);

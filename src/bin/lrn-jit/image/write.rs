@@ -36,7 +36,8 @@ pub fn write(picture: &Picture, output: &mut Output, path: &Path, progress: &mut
     info.source_chromaticities = tags.chromaticities;
     info.pixel_dims = tags.pixel_dims;
     let mut file = BufWriter::new(output.file());
-    let encoder = png::Encoder::with_info(&mut file, info).map_err(cannot)?;
+    let mut encoder = png::Encoder::with_info(&mut file, info).map_err(cannot)?;
+    encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header().map_err(cannot)?;
     let mut stream = writer.stream_writer().map_err(cannot)?;
     for row in picture.bytes.chunks_exact(picture.row_bytes()) {
