@@ -3,8 +3,8 @@
 //! The header is read first, and what it claims refused before anything is allocated for it. A file that ends early is refused,
 //! although both decoders could give what there is of it.
 
-use std::fs;
-use std::io::Cursor;
+use std::fs::{self, File};
+use std::io::{Cursor, Read as _};
 use std::path::Path;
 
 use png::{ColorType, Transformations};
@@ -19,6 +19,9 @@ use crate::failure::Failure;
 /// The most bytes that a PNG decoder may take for what is not pixels: profiles, texts.
 const CHUNKS: usize = 64 << 20;
 
+/// Bytes that tell formats apart.
+const LONGEST_MAGIC: u64 = 16;
+
 /// Reads a picture; also the name of its format.
 pub fn read(path: &Path) -> Result<(Picture, &'static str), Failure> {
     let name = path.display();
@@ -29,17 +32,20 @@ pub fn read(path: &Path) -> Result<(Picture, &'static str), Failure> {
         let what = if kind.is_dir() { "a directory" } else { "not a regular file" };
         return Err(Failure::input(format_args!("cannot read {name}: it is {what}")));
     }
-    let bytes = fs::read(path).map_err(cannot)?;
-    let (decoded, format) = match &bytes[..] {
-        [0x89, b'P', b'N', b'G', ..] => (png(&bytes), "PNG"),
-        [0xff, 0xd8, ..] => (jpeg(&bytes), "JPEG"),
+    let mut file = File::open(path).map_err(cannot)?;
+    let mut bytes = Vec::new();
+    (&mut file).take(LONGEST_MAGIC).read_to_end(&mut bytes).map_err(cannot)?;
+    let (decode, format): (fn(&[u8]) -> _, _) = match &bytes[..] {
+        [0x89, b'P', b'N', b'G', ..] => (png, "PNG"),
+        [0xff, 0xd8, ..] => (jpeg, "JPEG"),
         _ => {
             let what = known(&bytes).map(|format| format!("a {format} file; ")).unwrap_or_default();
             return Err(Failure::input(format_args!("cannot read {name}: {what}pictures are read from PNG and JPEG")));
         }
     };
+    file.read_to_end(&mut bytes).map_err(cannot)?;
     let picture =
-        decoded.map_err(|why| Failure::input(format_args!("cannot read {name} as a {format} file: {why}")))?;
+        decode(&bytes).map_err(|why| Failure::input(format_args!("cannot read {name} as a {format} file: {why}")))?;
     Ok((picture, format))
 }
 
