@@ -300,7 +300,7 @@ fn eight_and_sixteen_bits_agree() {
 #[test]
 fn jpeg() {
     let folder = Folder::new("image-jpeg");
-    let file = |name: &str| fs::read(common::golden::path(&format!("data/image/{name}"))).unwrap();
+    let file = |name: &str| fs::read(common::golden::path(format!("data/image/{name}"))).unwrap();
     let ramp = |x: usize, y: usize| 40.0 + 8.0 * x as f64 + 6.0 * (7 - y) as f64;
     let near = |got: u8, expected: f64| assert!((f64::from(got) - expected).abs() < 12.0, "{got} {expected}");
     let grey = through(&folder, &file("grey.jpg"), IDENTITY);

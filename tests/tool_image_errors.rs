@@ -44,7 +44,7 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 fn jpeg(name: &str) -> Vec<u8> {
-    fs::read(common::golden::path(&format!("data/image/{name}"))).unwrap()
+    fs::read(common::golden::path(format!("data/image/{name}"))).unwrap()
 }
 
 /// A JPEG file with another size in its frame.
@@ -79,7 +79,6 @@ fn files_that_are_no_pictures() {
     refused("zero.png", &png_that_claims(24, 0), &["PNG"]);
     refused("larger.png", &png_that_claims(24, 4000), &["PNG"]);
     refused("huge.jpg", &jpeg_that_claims(60000, 60000), &["JPEG", "60000×60000", "134 million"]);
-    refused("larger.jpg", &jpeg_that_claims(160, 160), &["JPEG"]);
     refused("zero.jpg", &jpeg_that_claims(0, 8), &["JPEG"]);
     let (png, grey, progressive) = (png(), jpeg("grey.jpg"), jpeg("progressive.jpg"));
     for length in [8, 20, 33, 40, 200, png.len() - 30, png.len() - 12, png.len() - 1] {

@@ -1,7 +1,8 @@
 //! PNG and JPEG files as [`Picture`]s: told apart by their first bytes, not by their names.
 //!
-//! The header is read first, and what it claims refused before anything is allocated for it. A file that ends early is refused,
-//! although both decoders could give what there is of it.
+//! The header is read first, and what it claims refused before anything is allocated for it. A file that is cut off is refused,
+//! although both decoders could give what there is of it. (A JPEG file that ends early but in due form cannot be told from a whole one:
+//! what its decoder does not find is grey.)
 
 use std::fs::{self, File};
 use std::io::{Cursor, Read as _};
