@@ -101,7 +101,8 @@ impl Arguments {
     /// The parameters for a picture; defaults depend on its size alone.
     fn parameters(&self, picture: &Picture) -> Result<Parameters, Failure> {
         let shorter = picture.width.min(picture.height);
-        let (size, alpha, beta, k) = if self.across { (5, 5.0, 0.5, 2.0) } else { (shorter / 8 | 1, 100.0, 1.0, 0.7) };
+        let (size, alpha, beta, k) =
+            if self.across { (5, 5.0, 0.5, 2.0) } else { ((shorter / 8) | 1, 100.0, 1.0, 0.7) };
         let size = self.size.unwrap_or(size);
         if !self.across && size > shorter {
             let (width, height) = (picture.width, picture.height);
