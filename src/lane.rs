@@ -4,10 +4,12 @@ use std::fmt::Debug;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Shl, Shr, Sub};
 
 use crate::arithmetic::format::{F32, F64, Format};
+use crate::jit::InVectors;
 
 /// A floating-point number and its bits.
 pub trait Lane:
-    Copy
+    InVectors
+    + Copy
     + Debug
     + Default
     + PartialOrd

@@ -5,6 +5,7 @@
 
 mod display;
 mod power;
+mod root;
 
 use crate::activation::Activation;
 use crate::arithmetic::format::Format;
@@ -13,7 +14,8 @@ use crate::config::{Boundary, Parameters};
 use crate::number::Number;
 use crate::task::{Source, Stage, Task};
 
-pub use power::{FirstCorrection, Fitted, FittedRange, Fraction, Guard, Power, Root, Staging, Wide};
+pub use power::{Fitted, FittedRange, Fraction, Guard, Power, Staging, Wide};
+pub use root::{FirstCorrection, Root};
 
 /// What is computed for a configuration, and how.
 #[derive(Debug, Clone, PartialEq)]

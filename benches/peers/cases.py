@@ -18,11 +18,17 @@ class Case:
     size: int = 5
     beta: float = 0.75
     k: float = 1.0
+    region: str = "across"  # or "within": over height and width
+
+    @property
+    def taps(self):
+        """What alpha is divided by."""
+        return self.size if self.region == "across" else self.size**2
 
     @property
     def alpha(self):
-        # alpha/size is 1e-4: with values up to 100, y/x is then about 0.8.
-        return 1e-4 * self.size
+        # alpha over its divisor is 1e-4: with values up to 100, y/x is then about 0.8.
+        return 1e-4 * self.taps
 
     @property
     def elements(self):
@@ -31,16 +37,16 @@ class Case:
 
     def line(self):
         """The case as the workers read it."""
-        numbers = [*self.shape, self.size, repr(self.alpha), repr(self.beta), repr(self.k)]
+        numbers = [*self.shape, self.size, repr(self.alpha), repr(self.beta), repr(self.k), self.region]
         return " ".join(str(part) for part in [self.id, self.layout, *numbers])
 
 
 def parse(words):
-    """The case of a worker's line: id, layout, shape, size, alpha, beta, k; and its alpha, which is not a field."""
+    """The case of a worker's line: id, layout, shape, size, alpha, beta, k, region; and its alpha, which is not a field."""
     identity, layout = words[:2]
     shape = tuple(int(word) for word in words[2:6])
     size, alpha, beta, k = int(words[6]), float(words[7]), float(words[8]), float(words[9])
-    return Case(identity, "", "", shape, layout, size, beta, k), alpha
+    return Case(identity, "", "", shape, layout, size, beta, k, words[10]), alpha
 
 
 def _cases():
@@ -61,6 +67,12 @@ def _cases():
     yield Case("last_size3", group, "C = 96, size 3", image, "nhwc", size=3)
     yield Case("last_beta1", group, "C = 96, beta 1", image, "nhwc", beta=1.0)
     yield Case("last_beta06", group, "C = 96, beta 0.6", image, "nhwc", beta=0.6)
+
+    group = "In cache, within a channel"
+    for size in (3, 9, 31):
+        yield Case(f"within{size}", group, f"1×96×56×56, {size}×{size}", (1, 96, 56, 56), size=size, region="within")
+    yield Case("within_zf", group, "Faster-RCNN ZF: 1×96×112×112, 3×3", (1, 96, 112, 112), size=3, region="within")
+    yield Case("within_last", group, "1×56×56×96, 3×3", (1, 96, 56, 56), "nhwc", size=3, region="within")
 
     group = "Beyond the caches"
     yield Case("batch55", group, "64×96×55×55", batch)

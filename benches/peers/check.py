@@ -23,10 +23,21 @@ def formula(case, source, expected):
     x, y = (np.memmap(file, np.float32, "r", shape=shape)[images].astype(np.float64) for file in (source, expected))
     if last:
         x, y = x.transpose(0, 2, 1), y.transpose(0, 2, 1)
-    squares = x * x
-    sums = np.zeros_like(x)
-    for channel in range(channels):
-        first, end = max(0, channel - case.size // 2), min(channels, channel + case.size // 2 + 1)
-        sums[:, channel] = squares[:, first:end].sum(axis=1)
-    right = x / (case.k + case.alpha / case.size * sums) ** case.beta
+    sums = x * x
+    if case.region == "within":
+        sums = sums.reshape(len(images), channels, height, width)
+        sums = window_sums(window_sums(sums, 2, case.size), 3, case.size).reshape(x.shape)
+    else:
+        sums = window_sums(sums, 1, case.size)
+    right = x / (case.k + case.alpha / case.taps * sums) ** case.beta
     return float(np.max(np.abs(y - right) / np.abs(right)))
+
+
+def window_sums(values, axis, size):
+    """Sums over windows along an axis."""
+    values = np.moveaxis(values, axis, 0)
+    sums = np.zeros_like(values)
+    for at in range(len(values)):
+        first, end = max(0, at - size // 2), min(len(values), at + size // 2 + 1)
+        sums[at] = values[first:end].sum(axis=0)
+    return np.moveaxis(sums, 0, axis)

@@ -52,11 +52,11 @@ static std::string quoted(const std::string &text) {
 
 static std::string prepare(std::istringstream &words, bool blocked, const engine &eng, stream &s,
         std::map<std::string, Runner> &runners) {
-    std::string id, layout, source, target;
+    std::string id, layout, region, source, target;
     memory::dims shape(4);
     long size;
     float alpha, beta, k;
-    words >> id >> layout >> shape[0] >> shape[1] >> shape[2] >> shape[3] >> size >> alpha >> beta >> k >> source >> target;
+    words >> id >> layout >> shape[0] >> shape[1] >> shape[2] >> shape[3] >> size >> alpha >> beta >> k >> region >> source >> target;
     if (!words) throw std::runtime_error("not a case");
     const bool last = layout == "nhwc";
     if (blocked && last) return "{\"absent\": \"nChw16c is channels first\"}";
@@ -66,7 +66,7 @@ static std::string prepare(std::istringstream &words, bool blocked, const engine
     memory::desc user(shape, type, last ? tag::nhwc : tag::nchw);
     memory::desc own(shape, type, blocked ? tag::nChw16c : last ? tag::nhwc : tag::nchw);
     const auto kind = prop_kind::forward_inference;
-    const auto algorithm = algorithm::lrn_across_channels;
+    const auto algorithm = region == "within" ? algorithm::lrn_within_channel : algorithm::lrn_across_channels;
 #if DNNL_VERSION_MAJOR >= 3
     lrn_forward::primitive_desc description(eng, kind, algorithm, own, own, size, alpha, beta, k);
 #else

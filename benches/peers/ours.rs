@@ -81,6 +81,11 @@ impl Options {
         }
         let axis = if case.channels_last { -1 } else { 1 };
         let config = LrnConfig::new(case.size).alpha(case.alpha).beta(case.beta).k(case.k).channel_axis(axis);
+        let config = match (case.within, case.channels_last) {
+            (false, _) => config,
+            (true, false) => config.within_channel(2),
+            (true, true) => config.over_axes(&[1, 2]),
+        };
         let config = if self.who == Who::Reference { config.backend(Backend::Reference) } else { config };
         let layer = with_width(config, self.width)?.build()?;
         Ok(Ok(Box::new(Layer { layer, executor: self.executor, shape: case.extents(), x, y })))

@@ -23,7 +23,7 @@ CONFIG = {
 
 def prepare(case, alpha, x):
     node = ops.parameter(list(case.shape), np.float32, name="x")
-    lrn = ops.lrn(node, ops.constant(np.array([1], np.int64)), alpha, case.beta, case.k, case.size)
+    lrn = ops.lrn(node, ops.constant(np.array([1] if case.region == "across" else [2, 3], np.int64)), alpha, case.beta, case.k, case.size)
     model = ov.Model([lrn], [node], "lrn")
     if case.layout == "nhwc":
         processor = PrePostProcessor(model)

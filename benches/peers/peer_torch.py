@@ -20,11 +20,25 @@ if COMPILED:
     dynamo.config.recompile_limit = 64
 
 
+class WithinChannel(nn.Module):
+    """What torch has no layer for, in the operations that its LocalResponseNorm takes."""
+
+    def __init__(self, size, alpha, beta, k):
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x):
+        mean = nn.functional.avg_pool2d(x.mul(x), self.size, stride=1, padding=self.size // 2)
+        return x / mean.mul(self.alpha).add(self.k).pow(self.beta)
+
+
 def prepare(case, alpha, x):
     x = torch.from_numpy(x)
     if case.layout == "nhwc":
         x = x.permute(0, 3, 1, 2)
     layer = nn.LocalResponseNorm(case.size, alpha=alpha, beta=case.beta, k=case.k).eval()
+    if case.region == "within":
+        layer = WithinChannel(case.size, alpha, case.beta, case.k).eval()
     if COMPILED:
         scope = {"layer": layer}
         exec("def forward(x):\n    return layer(x)", scope)  # code of its own, hence a cache of its own

@@ -16,11 +16,13 @@ pub struct Case {
     pub alpha: f64,
     pub beta: f64,
     pub k: f64,
+    /// Over height and width, not across channels.
+    pub within: bool,
 }
 
 impl Case {
     fn parse(words: &[&str]) -> Result<Self, Box<dyn Error>> {
-        let [layout, n, c, h, w, size, alpha, beta, k] = words else { return Err("not a case".into()) };
+        let [layout, n, c, h, w, size, alpha, beta, k, region] = words else { return Err("not a case".into()) };
         Ok(Self {
             shape: [n.parse()?, c.parse()?, h.parse()?, w.parse()?],
             channels_last: *layout == "nhwc",
@@ -28,6 +30,7 @@ impl Case {
             alpha: alpha.parse()?,
             beta: beta.parse()?,
             k: k.parse()?,
+            within: *region == "within",
         })
     }
 

@@ -53,12 +53,16 @@ fn worst(power: &Power, beta: f64, bits: impl Iterator<Item = u32>) -> (f64, f32
 }
 
 fn check(beta: f64, bits: impl Iterator<Item = u32> + Clone) {
+    check_recipe(Number::F32, beta, bits);
+}
+
+fn check_recipe(number: Number, beta: f64, bits: impl Iterator<Item = u32> + Clone) {
     for least in [Some(LEAST_K), Some(1.0), None] {
-        let power = Power::new(beta, least, Number::F32);
+        let power = Power::new(beta, least, number);
         let known = move |&bits: &u32| least.is_none_or(|least| f64::from(f32::from_bits(bits)) >= least);
         let (error, at, results) = worst(&power, beta, bits.clone().filter(known));
         println!(
-            "beta {beta:>6} {:>8} {results:>11} results: {error:.3} ulp at d = {at:e}; stated {}",
+            "{number} beta {beta:>6} {:>8} {results:>11} results: {error:.3} ulp at d = {at:e}; stated {}",
             format!("{:?}", power.guard),
             power.max_ulp()
         );
@@ -85,6 +89,16 @@ fn the_ruler_measures() {
 fn fixed_recipes_on_a_dense_sample() {
     for beta in [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, -0.5, -1.0, -2.0, 1.25, 1.75, 2.75, 3.25, 3.5] {
         check(beta, sample(1009));
+    }
+}
+
+/// Before they are rounded to an element, of which a fiftieth is stated as an error at most.
+#[test]
+fn recipes_of_halves_on_a_dense_sample() {
+    for number in [Number::F16, Number::Bf16] {
+        for beta in [0.25, 0.5, 0.75, 1.0, 1.5, -0.5, 2.75, 3.25, 0.6, 5.0] {
+            check_recipe(number, beta, sample(1009));
+        }
     }
 }
 

@@ -61,6 +61,9 @@ fn steps<L: Lanes>(lanes: &mut L, whole: i8, x: L::Float, d: L::Float) -> L::Flo
 fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<L>, x: L::Float) -> L::Float {
     // Given d ≥ k it is enough to clear p: a NaN comes back with g.
     let at_least_k = guard == Guard::AtLeastK;
+    if at_least_k && recipe.is_rounded() {
+        return rounded_root(lanes, recipe, guarded.base, x);
+    }
     let fix = if at_least_k { guarded.at_infinity(lanes) } else { guarded.everywhere(lanes) };
     lanes.part(
         [
@@ -112,6 +115,38 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<
     let c = lanes.fma(pg, q, p);
     let c = if at_least_k { c } else { fix.apply(lanes, c) };
     lanes.part("result: x·c");
+    lanes.mul(x, c)
+}
+
+/// The same where the result is rounded to few bits, and d ≥ k: a rounding more or less does not count. For d = ∞ g is ∞
+/// and the correction −∞, by its last coefficient's sign, of which 0 is made: no mask. (x is multiplied last: nothing overflows unless
+/// the result does.)
+#[inline(always)]
+fn rounded_root<L: Lanes>(lanes: &mut L, recipe: &Root, d: L::Float, x: L::Float) -> L::Float {
+    lanes.part(if recipe.quarters == 2 {
+        "estimate: y ≈ d^(−1/2), from the bits of d"
+    } else {
+        "estimate: y ≈ d^(−1/4), from the bits of d"
+    });
+    let bits = lanes.to_bits(d);
+    let bits = lanes.shr(bits, if recipe.quarters == 2 { 1 } else { 2 });
+    let magic = lanes.bits(recipe.magic);
+    let bits = lanes.isub(magic, bits);
+    let y = lanes.bits_to_float(bits);
+    lanes.part("measure: g, how far d·y⁴ (or d·y²) is from 1");
+    let square = if recipe.quarters == 2 { y } else { lanes.mul(y, y) };
+    let p = if recipe.quarters == 3 { lanes.mul(square, y) } else { y };
+    let minus_one = lanes.float(-1.0);
+    let partly = lanes.mul(d, square);
+    let g = lanes.fma(partly, square, minus_one);
+    lanes.part("correct: c = 1 + g·Q(g), Q a polynomial, and 0 for d = ∞");
+    let q = polynomial(lanes, &recipe.coefficients, g);
+    let one = lanes.float(1.0);
+    let c = lanes.fma(q, g, one);
+    let zero = lanes.float(0.0);
+    let c = lanes.max(zero, c);
+    lanes.part("result: x·(p·c)");
+    let c = lanes.mul(p, c);
     lanes.mul(x, c)
 }
 

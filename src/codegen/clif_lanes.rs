@@ -240,6 +240,12 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
                 if !upper {
                     words = one.shl(words, 16);
                 }
+                // Of a bf16 nothing is left below.
+                if !upper && number == Number::Bf16 {
+                    let [bits] = words;
+                    let bits = one.load_operand(bits);
+                    return one.cast(ty, bits);
+                }
                 let [value] = widen(&mut one, number, words);
                 one.load_operand(value)
             }

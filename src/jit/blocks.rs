@@ -105,13 +105,18 @@ impl JitEngine {
         let near = plane.in_place || plane.channels.saturating_mul(plane.width).saturating_mul(size_of::<T>()) <= NEAR;
         if plane.channels < FEW {
             Size::One
-        } else if near && !plane.beyond && plane.channels >= most && self.in_one_set(plane, most) <= WAYS {
+        } else if near && !plane.beyond && plane.channels >= most && !self.is_crowded(plane, most) {
             Size::Most
-        } else if plane.channels >= whole && self.in_one_set(plane, whole) <= WAYS {
+        } else if plane.channels >= whole && !self.is_crowded(plane, whole) {
             Size::Whole
         } else {
             Size::Few
         }
+    }
+
+    /// Whether more rows of a block lie in one set of a first-level cache than it holds.
+    pub(super) fn is_crowded<T>(&self, plane: &Plane<T>, channels: usize) -> bool {
+        self.in_one_set(plane, channels) > WAYS
     }
 
     /// How many rows of a block lie in one set of a first-level cache, where most do.

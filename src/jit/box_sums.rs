@@ -41,7 +41,7 @@ pub(super) struct BoxSums<T> {
     squares: Squares<T>,
     long: LongSums<T>,
     #[cfg(target_arch = "x86_64")]
-    spread: Spread,
+    spread: Spread<T>,
 }
 
 impl<T: Lane> BoxSums<T> {
@@ -114,15 +114,15 @@ impl<T: Lane> BoxSums<T> {
         #[cfg(not(target_arch = "x86_64"))]
         let _ = (lanes, count, length, inner);
         #[cfg(target_arch = "x86_64")]
-        if T::FORMAT.bits == 32 && matches!(summation, Summation::Unrolled { .. }) && window_sums::possible() {
+        if matches!(summation, Summation::Unrolled { .. }) && window_sums::possible() {
             let (taps, after) = (reach.taps(), reach.after);
-            let slabs = Slabs { x: x.cast(), length: length * inner, count, inner, taps, after, of };
+            let slabs = Slabs { x, length: length * inner, count, inner, taps, after, of };
             // SAFETY: passed on.
             unsafe {
                 if reach.boundary == Boundary::Wrap || slabs.length < WIDEST {
-                    self.spread.sum(reach, slabs, lanes, sums.cast());
+                    self.spread.sum(reach, slabs, lanes, sums);
                 } else {
-                    window_sums::sum(slabs, lanes, sums.cast());
+                    window_sums::sum(slabs, lanes, sums);
                 }
             }
             return;

@@ -194,10 +194,11 @@ impl<T: Lane> Work<'_, T> {
             *input = row(number);
         }
         let traffic = if beyond { Traffic::Beyond } else { Traffic::Cached };
+        let crowded = self.engine.is_crowded(&plane, backward::block_channels(self.engine.plan()));
         if self.task == Task::Backward
             && backward::possible(self.engine.plan())
             // SAFETY: passed on.
-            && unsafe { self.backward([inputs[0], inputs[1]], output, (channels, inner), width, traffic) }
+            && unsafe { self.backward([inputs[0], inputs[1]], output, (channels, inner), width, (traffic, crowded)) }
         {
             return true;
         }
@@ -268,7 +269,8 @@ impl<T: Lane> Work<'_, T> {
         true
     }
 
-    /// Both stages of the gradient at once; false, and nothing done, where a kernel cannot be had.
+    /// Both stages of the gradient at once, in blocks of few channels where rows crowd a set of the cache; false, and nothing done,
+    /// where a kernel cannot be had.
     ///
     /// # Safety
     ///
@@ -279,7 +281,7 @@ impl<T: Lane> Work<'_, T> {
         output: *mut T,
         (channels, inner): (usize, usize),
         width: usize,
-        traffic: Traffic,
+        (traffic, crowded): (Traffic, bool),
     ) -> bool {
         let plan = self.engine.plan();
         let (before, after) = (plan.before, plan.after);
@@ -288,7 +290,9 @@ impl<T: Lane> Work<'_, T> {
         let mut blocks = vec![];
         let mut first = 0;
         while first < end {
-            let Some((kernel, count)) = self.engine.backward(end - first <= FEW, traffic) else { return false };
+            let Some((kernel, count)) = self.engine.backward(crowded || end - first <= FEW, traffic) else {
+                return false;
+            };
             blocks.push((kernel, first, backward::Rows::new(plan, count)));
             first += count;
         }

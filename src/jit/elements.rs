@@ -31,9 +31,28 @@ pub(super) enum RowOf<T> {
     Output(*mut T),
 }
 
+/// The rows of a stage, in its order.
+pub(super) struct Rows<T> {
+    list: [RowOf<T>; ROWS],
+    count: usize,
+}
+
+impl<T: Copy> Default for Rows<T> {
+    fn default() -> Self {
+        Self { list: [RowOf::Input(std::ptr::null()); ROWS], count: 0 }
+    }
+}
+
+impl<T: Copy> Rows<T> {
+    pub(super) fn push(&mut self, row: RowOf<T>) {
+        self.list[self.count] = row;
+        self.count += 1;
+    }
+}
+
 impl<T> RowOf<T> {
     /// The row from an element on.
-    pub(super) fn from(self, element: usize) -> Self {
+    fn from(self, element: usize) -> Self {
         match self {
             Self::Sums(row) => Self::Sums(row.wrapping_add(element)),
             Self::Input(row) => Self::Input(row.wrapping_add(element)),
@@ -50,7 +69,7 @@ impl<T> RowOf<T> {
 }
 
 impl JitEngine {
-    /// Calls a kernel on the rows of a stage, in its order; `beyond`: outputs go past the caches, and inputs are asked for.
+    /// Calls a kernel on the rows of a stage; `beyond`: outputs go past the caches, and inputs are asked for.
     ///
     /// # Safety
     ///
@@ -58,10 +77,11 @@ impl JitEngine {
     pub(super) unsafe fn on_elements<T: Lane>(
         &self,
         kernel: &CompiledKernel,
-        rows: &[RowOf<T>],
+        rows: &Rows<T>,
         elements: usize,
         beyond: bool,
     ) {
+        let rows = &rows.list[..rows.count];
         let lanes = self.lanes::<T>();
         // What goes past the caches goes to the borders of vectors.
         let output = rows.last().map_or(0, |row| row.address().addr());

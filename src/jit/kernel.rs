@@ -17,6 +17,7 @@ use super::lift::{Refusal, TABLE, Target, lift};
 use crate::codegen::clif_lanes::Slot;
 use crate::codegen::{self, ConstantTable, Kernel, Source, Traffic, listing};
 use crate::error::CompileError;
+use crate::number::Number;
 use crate::plan::Plan;
 
 /// `rows`, `constants`, `bytes`: see [`codegen`].
@@ -151,6 +152,16 @@ fn explain(error: ModuleError) -> CompileError {
     }
 }
 
+/// How far ahead of its use a row is asked for, in bytes. The more is done to a vector of a row, the later comes the next one, and
+/// what is asked for too early has left the first-level cache by then.
+fn ahead(plan: &Plan, kernel: Kernel) -> i64 {
+    match (kernel, plan.number) {
+        (Kernel::Backward { .. }, _) => 320,
+        (_, Number::F16 | Number::Bf16) => 256,
+        (_, Number::F32 | Number::F64) => 512,
+    }
+}
+
 /// A kernel's instructions for `isa` and the constants they read, or why they cannot be lifted to `vectors`.
 pub(crate) fn machine_code(
     plan: &Plan,
@@ -174,7 +185,9 @@ pub(crate) fn machine_code(
     let lifted = match vectors {
         Vectors::Narrow if convert => lift(code, Target::Vex128, TABLE, None, true),
         Vectors::Narrow => Ok(code.to_vec()),
-        Vectors::Wide(target) => lift(code, target, TABLE, traffic, convert),
+        Vectors::Wide(target) => {
+            lift(code, target, TABLE, traffic.map(|traffic| (traffic, ahead(plan, kernel))), convert)
+        }
     };
     Ok(lifted.map(|code| (code, constants)))
 }

@@ -13,7 +13,7 @@
 //!    table (if its address is never overwritten) and spilled vectors (if nothing else overlaps them), live in zmm16 to
 //!    zmm31 instead. Constants are loaded once, on entry.
 //! 4. `vzeroupper` goes before every `ret`: it takes the `ret`'s address, so that branches to it are not led past.
-//! 5. Rows (operands of two registers) are asked for [`AHEAD`] of their use, as the kernel's [`Traffic`] says: loads always, as
+//! 5. Rows (operands of two registers) are asked for ahead of their use, as the kernel's [`Traffic`] says: loads always, as
 //!    twenty rows at once are more than a processor follows by itself; the lines of stores where the caches do not hold
 //!    them, unless they go past the caches by non-temporal stores (the driver ends with a fence).
 //! 6. Encode, branches relocated.
@@ -118,16 +118,13 @@ const NARROW: i64 = 16;
 /// The registers that EVEX adds.
 const EXTRA: usize = 16;
 
-/// How far ahead of its use a row is asked for, in bytes.
-const AHEAD: i64 = 512;
-
-/// Code lifted to `target`. `table` is the register that holds the constants' address on entry; without `traffic` rows are not
-/// asked for ahead; `convert`: whether what stands for a conversion of f16 becomes one.
+/// Code lifted to `target`. `table` is the register that holds the constants' address on entry; `traffic`, and how many bytes ahead
+/// of their use rows are asked for: without it they are not; `convert`: whether what stands for a conversion of f16 becomes one.
 pub(crate) fn lift(
     code: &[u8],
     target: Target,
     table: Register,
-    traffic: Option<Traffic>,
+    traffic: Option<(Traffic, i64)>,
     convert: bool,
 ) -> Result<Vec<u8>, Refusal> {
     let narrow = decode(code)?;
@@ -151,7 +148,7 @@ pub(crate) fn lift(
             wide.extend(ask_ahead(&instruction, Some(shape), traffic));
         } else {
             let mut wider = widen(instruction, target, &homes)?;
-            if traffic == Some(Traffic::Past) && row_access(&instruction) == Some(Shape::Store) {
+            if matches!(traffic, Some((Traffic::Past, _))) && row_access(&instruction) == Some(Shape::Store) {
                 wider.set_code(target.stream());
             }
             wide.push(wider);
@@ -206,15 +203,16 @@ fn row_access(instruction: &Instruction) -> Option<Shape> {
 }
 
 /// What asks for the memory that an instruction's row will be in some vectors later.
-fn ask_ahead(instruction: &Instruction, row: Option<Shape>, traffic: Option<Traffic>) -> Option<Instruction> {
-    let code = match (row?, traffic?) {
+fn ask_ahead(instruction: &Instruction, row: Option<Shape>, traffic: Option<(Traffic, i64)>) -> Option<Instruction> {
+    let (traffic, ahead) = traffic?;
+    let code = match (row?, traffic) {
         (Shape::Store | Shape::Narrow, Traffic::Beyond) => Code::Prefetchw_m8,
         // A row that an instruction computes with was loaded before, for its square.
         (Shape::Move | Shape::Widen, _) => Code::Prefetcht0_m8,
         _ => return None,
     };
     let (base, index) = (instruction.memory_base(), instruction.memory_index());
-    let at = instruction.memory_displacement64() as i64 + AHEAD;
+    let at = instruction.memory_displacement64() as i64 + ahead;
     let memory = MemoryOperand::with_base_index_scale_displ_size(base, index, instruction.memory_index_scale(), at, 8);
     Instruction::with1(code, memory).ok()
 }

@@ -55,6 +55,14 @@ use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use host::Vectors;
 use kernel::CompiledKernel;
 use target_lexicon::PointerWidth;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use vector::InVectors;
+
+/// Numbers that code moves between lanes: on x86-64.
+#[cfg(not(target_arch = "x86_64"))]
+pub trait InVectors {}
+#[cfg(not(target_arch = "x86_64"))]
+impl<T> InVectors for T {}
 
 /// The compiled kernels of one plan.
 pub struct JitEngine {

@@ -14,24 +14,25 @@ use super::elements::WIDEST;
 use super::squares::wrap;
 use super::window_sums::{self, Slabs};
 use crate::config::Boundary;
+use crate::lane::Lane;
 use crate::plan::Reach;
 
 /// Memory of a call.
 #[derive(Default)]
-pub(super) struct Spread {
+pub(super) struct Spread<T> {
     /// Length and room of the slabs that `x` has zeros between.
     layout: (usize, usize),
-    x: Vec<f32>,
-    sums: Vec<f32>,
+    x: Vec<T>,
+    sums: Vec<T>,
 }
 
-impl Spread {
+impl<T: Lane> Spread<T> {
     /// As [`window_sums::sum`].
     ///
     /// # Safety
     ///
     /// As there.
-    pub(super) unsafe fn sum(&mut self, reach: Reach, slabs: Slabs, lanes: usize, sums: *mut f32) {
+    pub(super) unsafe fn sum(&mut self, reach: Reach, slabs: Slabs<T>, lanes: usize, sums: *mut T) {
         let Slabs { x, length, count, inner, .. } = slabs;
         let Reach { before, after, boundary } = reach;
         let ring = boundary == Boundary::Wrap;
@@ -43,8 +44,8 @@ impl Spread {
             self.x.clear();
             self.layout = (length, padded);
         }
-        self.x.resize(total, 0.0);
-        self.sums.resize(total + WIDEST, 0.0);
+        self.x.resize(total, T::default());
+        self.sums.resize(total + WIDEST, T::default());
         // SAFETY: both rows hold the slabs from `first` on, so far apart, and are other memory than the slabs and their sums.
         unsafe {
             copy_slabs(length, count, (x, length), (self.x[first..].as_mut_ptr(), padded));
@@ -58,19 +59,19 @@ impl Spread {
     }
 }
 
-/// Copies `count` slabs of `slab` f32 from one place to another, each so many f32 behind the one before.
+/// Copies `count` slabs of `slab` numbers from one place to another, each so many behind the one before.
 ///
 /// # Safety
 ///
 /// Both places are valid for all slabs and do not overlap.
-unsafe fn copy_slabs(slab: usize, count: usize, from: (*const f32, usize), to: (*mut f32, usize)) {
+unsafe fn copy_slabs<T: Copy>(slab: usize, count: usize, from: (*const T, usize), to: (*mut T, usize)) {
     /// A length that is known is copied without a call.
-    unsafe fn known<const N: usize>(count: usize, from: (*const f32, usize), to: (*mut f32, usize)) {
+    unsafe fn known<T: Copy, const N: usize>(count: usize, from: (*const T, usize), to: (*mut T, usize)) {
         for index in 0..count {
             // SAFETY: passed on.
             unsafe {
-                let slab = from.0.add(index * from.1).cast::<[f32; N]>().read_unaligned();
-                to.0.add(index * to.1).cast::<[f32; N]>().write_unaligned(slab);
+                let slab = from.0.add(index * from.1).cast::<[T; N]>().read_unaligned();
+                to.0.add(index * to.1).cast::<[T; N]>().write_unaligned(slab);
             }
         }
     }
@@ -79,7 +80,7 @@ unsafe fn copy_slabs(slab: usize, count: usize, from: (*const f32, usize), to: (
             // SAFETY: passed on.
             unsafe {
                 match slab {
-                    $($length => known::<$length>(count, from, to),)*
+                    $($length => known::<T, $length>(count, from, to),)*
                     _ => for index in 0..count {
                         to.0.add(index * to.1).copy_from_nonoverlapping(from.0.add(index * from.1), slab);
                     },

@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::JitEngine;
 use super::box_sums::BoxSums;
 use super::drive::{BEYOND, Scratch};
-use super::elements::{Row, RowOf, WIDEST};
+use super::elements::{Row, RowOf, Rows, WIDEST};
 use super::host::fence;
 use super::kernel::CompiledKernel;
 use crate::element::Element;
@@ -80,23 +80,22 @@ impl<'a, T: Lane> Work<'a, T> {
                 };
             }
             let read = &read[..sources.len()];
-            let mut rows = Vec::with_capacity(8);
-            for (&term, summed) in stage.terms().iter().zip(&mut self.summed) {
-                let to = summed.start(elements);
-                // SAFETY: passed on; sums are rows of their own.
-                unsafe { self.sums.sum((plan, boxes, self.engine.lanes::<T>()), (stage, term), read, to) };
-                if plan.summation().is_some() {
-                    rows.push(RowOf::Sums(to.cast_const()));
+            let mut rows = Rows::default();
+            let (first, computed) = if last { (written.start, written.len()) } else { (0, elements) };
+            if plan.summation().is_some() {
+                for (&term, summed) in stage.terms().iter().zip(&mut self.summed) {
+                    let to = summed.start(elements);
+                    // SAFETY: passed on; sums are rows of their own.
+                    unsafe { self.sums.sum((plan, boxes, self.engine.lanes::<T>()), (stage, term), read, to) };
+                    rows.push(RowOf::Sums(to.wrapping_add(first).cast_const()));
                 }
             }
-            rows.extend(read.iter().map(|&input| RowOf::Input(input)));
-            let mut computed = elements;
+            read.iter().for_each(|input| rows.push(RowOf::Input(input.wrapping_add(first))));
             if last {
-                rows.iter_mut().for_each(|row| *row = row.from(written.start));
-                computed = written.len();
                 rows.push(RowOf::Output(output));
             } else {
-                rows.extend(self.between[..stage.outputs()].iter_mut().map(|row| RowOf::Output(row.start(elements))));
+                let made = self.between[..stage.outputs()].iter_mut();
+                made.for_each(|row| rows.push(RowOf::Output(row.start(elements))));
             }
             // SAFETY: passed on; the sums were made. What a first stage makes is read by the second alone.
             unsafe { self.engine.on_elements(self.kernels[number], &rows, computed, beyond && last) };
@@ -167,9 +166,10 @@ impl JitEngine {
         let unit = WIDEST >> slab.trailing_zeros().min(WIDEST.trailing_zeros());
         let group = if slab * unit > 2 * GROUP { 1 } else { (GROUP / slab / unit).max(1) * unit };
         let group = group.min(last - first);
+        let mut boxes = Boxes { extents: vec![group, channels, inner], windows: vec![1] };
         for start in (first..last).step_by(group) {
             let count = group.min(last - start);
-            let boxes = Boxes { extents: vec![count, channels, inner], windows: vec![1] };
+            boxes.extents[0] = count;
             let at = start * slab;
             // SAFETY: the slabs lie within the tensor, and their positions are this part's alone.
             unsafe {

@@ -20,7 +20,7 @@
 use std::arch::x86_64 as x86;
 
 use super::box_sums::Of;
-use super::vector::{Half, Vector};
+use super::vector::{InVectors, Vector};
 use crate::arithmetic::window::MAX_UNROLLED;
 
 /// Levels of doubling: sums of 1, 2, 4, 8 and 16.
@@ -30,8 +30,8 @@ const AHEAD: usize = 512;
 
 /// Slabs, and the windows to be summed.
 #[derive(Clone, Copy)]
-pub(super) struct Slabs {
-    pub(super) x: *const f32,
+pub(super) struct Slabs<T> {
+    pub(super) x: *const T,
     /// Elements of a slab.
     pub(super) length: usize,
     pub(super) count: usize,
@@ -53,41 +53,53 @@ pub(super) fn possible() -> bool {
 /// # Safety
 ///
 /// It is [`possible`]. The slabs are readable; `sums` is writable over as many elements and 16 more, and none of it is theirs.
-pub(super) unsafe fn sum(slabs: Slabs, lanes: usize, sums: *mut f32) {
+pub(super) unsafe fn sum<T: InVectors>(slabs: Slabs<T>, lanes: usize, sums: *mut T) {
     debug_assert!(possible());
     // SAFETY: the processor has AVX2, and what there is of AVX-512 was just detected; the rest is passed on.
     unsafe {
-        if lanes == 16 && is_x86_feature_detected!("avx512f") {
-            with_avx512(slabs, sums);
-        } else if lanes == 8 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-            with_avx512_vl(slabs, sums);
-        } else {
-            with_avx2(slabs, sums);
+        match lanes * size_of::<T>() {
+            64 if is_x86_feature_detected!("avx512f") => with_avx512::<T>(slabs, sums),
+            32 if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") => {
+                with_avx512_vl::<T>(slabs, sums);
+            }
+            _ => with_avx2::<T>(slabs, sums),
         }
     }
 }
 
 #[target_feature(enable = "avx512f")]
-unsafe fn with_avx512(slabs: Slabs, sums: *mut f32) {
+unsafe fn with_avx512<T: InVectors>(slabs: Slabs<T>, sums: *mut T) {
     // SAFETY: passed on.
-    unsafe { by_taps::<x86::__m512>(slabs, sums) }
+    unsafe { by_taps::<T::Wide>(slabs, sums) }
 }
 
 #[target_feature(enable = "avx512f,avx512vl")]
-unsafe fn with_avx512_vl(slabs: Slabs, sums: *mut f32) {
+unsafe fn with_avx512_vl<T: InVectors>(slabs: Slabs<T>, sums: *mut T) {
     // SAFETY: passed on.
-    unsafe { by_taps::<Half>(slabs, sums) }
+    unsafe { by_taps::<T::Half>(slabs, sums) }
 }
 
 #[target_feature(enable = "avx2")]
-unsafe fn with_avx2(slabs: Slabs, sums: *mut f32) {
+unsafe fn with_avx2<T: InVectors>(slabs: Slabs<T>, sums: *mut T) {
     // SAFETY: passed on.
-    unsafe { by_taps::<x86::__m256>(slabs, sums) }
+    unsafe { by_taps::<T::Narrow>(slabs, sums) }
 }
 
 /// Sums with the taps as a constant, along the slabs or down.
 #[inline(always)]
-unsafe fn by_taps<V: Vector>(slabs: Slabs, sums: *mut f32) {
+unsafe fn by_taps<V: Vector>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
+    // SAFETY: passed on.
+    unsafe {
+        match slabs.of {
+            Of::Plain => by_taps_of::<V, true>(slabs, sums),
+            Of::Squares { .. } => by_taps_of::<V, false>(slabs, sums),
+        }
+    }
+}
+
+/// The same; `PLAIN`: of what there is.
+#[inline(always)]
+unsafe fn by_taps_of<V: Vector, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
     let Slabs { taps, after, inner, .. } = slabs;
     // No sum is put behind by more, and a window ends within the next vector.
     let longest_run = 1 << taps.ilog2();
@@ -98,8 +110,8 @@ unsafe fn by_taps<V: Vector>(slabs: Slabs, sums: *mut f32) {
             unsafe {
                 match taps {
                     $(
-                        $taps if furthest <= V::LANES => along::<V, $taps>(slabs, sums),
-                        $taps => down::<V, $taps>(slabs, sums),
+                        $taps if furthest <= V::LANES => along::<V, $taps, PLAIN>(slabs, sums),
+                        $taps => down::<V, $taps, PLAIN>(slabs, sums),
                     )*
                     _ => unreachable!("windows of {taps} taps are not unrolled"),
                 }
@@ -111,12 +123,9 @@ unsafe fn by_taps<V: Vector>(slabs: Slabs, sums: *mut f32) {
 
 /// What is summed of elements.
 #[inline(always)]
-unsafe fn term<V: Vector>(x: V, of: Of) -> V {
-    match of {
-        Of::Plain => x,
-        // SAFETY: passed on.
-        Of::Squares { positive } => unsafe { x.square(positive) },
-    }
+unsafe fn term<V: Vector, const PLAIN: bool>(x: V, positive: bool) -> V {
+    // SAFETY: passed on.
+    if PLAIN { x } else { unsafe { x.square(positive) } }
 }
 
 /// Vectors along the slabs.
@@ -125,8 +134,9 @@ unsafe fn term<V: Vector>(x: V, of: Of) -> V {
 ///
 /// As [`sum`]; `V` is a vector of this processor, and no sum is put behind by more than its lanes.
 #[inline(always)]
-unsafe fn along<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
+unsafe fn along<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
     let Slabs { length, count, inner, of, .. } = slabs;
+    let positive = of == Of::Squares { positive: true };
     let after = slabs.after * inner;
     // Vectors of elements alone, `after` further on; then those that the slab ends in, two at most.
     let vectors = length.div_ceil(V::LANES);
@@ -144,15 +154,15 @@ unsafe fn along<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
             let sums = sums.add(slab * length);
             windows.forget();
             if after > 0 {
-                windows.next(term(V::load_masked(x.wrapping_sub(V::LANES), first), of));
+                windows.next(term::<V, PLAIN>(V::load_masked(x.wrapping_sub(V::LANES), first), positive));
             }
             for vector in 0..whole {
                 let x = x.wrapping_add(vector * V::LANES);
                 x86::_mm_prefetch::<{ x86::_MM_HINT_T0 }>(x.wrapping_add(AHEAD).cast());
-                windows.next(term(V::load(x), of)).store(sums.add(vector * V::LANES));
+                windows.next(term::<V, PLAIN>(V::load(x), positive)).store(sums.add(vector * V::LANES));
             }
             for (vector, mask) in (whole..vectors).zip(last) {
-                let q = term(V::load_masked(x.wrapping_add(vector * V::LANES), mask), of);
+                let q = term::<V, PLAIN>(V::load_masked(x.wrapping_add(vector * V::LANES), mask), positive);
                 windows.next(q).store(sums.add(vector * V::LANES));
             }
         }
@@ -165,8 +175,9 @@ unsafe fn along<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
 ///
 /// As [`sum`]; `V` is a vector of this processor.
 #[inline(always)]
-unsafe fn down<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
+unsafe fn down<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
     let Slabs { length, count, inner, after, of, .. } = slabs;
+    let positive = of == Of::Squares { positive: true };
     let channels = length / inner;
     let last_columns = (inner - 1) / V::LANES * V::LANES;
     // SAFETY: loads are of lanes that a channel has. A store is of lanes that are the channel's or, less than a vector, of
@@ -181,7 +192,8 @@ unsafe fn down<V: Vector, const TAPS: usize>(slabs: Slabs, sums: *mut f32) {
                 let mask = if columns == last_columns { mask } else { all };
                 let start = slab * length + columns;
                 let (x, sums) = (slabs.x.add(start), sums.add(start));
-                let term = |channel: usize| term(V::load_masked(x.wrapping_add(channel * inner), mask), of);
+                let term =
+                    |channel: usize| term::<V, PLAIN>(V::load_masked(x.wrapping_add(channel * inner), mask), positive);
                 windows.forget();
                 for channel in 0..after {
                     windows.next(if channel < channels { term(channel) } else { V::zero() });
@@ -280,15 +292,21 @@ impl<V: Vector, E: Earlier<V>, const TAPS: usize> Windows<V, E, TAPS> {
 
     #[inline(always)]
     unsafe fn new(inner: usize) -> Self {
-        // SAFETY: passed on. The longest window has no halves above it.
-        let by = |level: usize| unsafe {
-            let half = if level < Self::TOP { 1 << level } else { 0 };
-            [E::by(half, inner), E::by(Self::behind(level).min(TAPS - 1), inner)]
-        };
-        let top = |level: usize| level.min(Self::TOP);
-        let by = [by(top(0)), by(top(1)), by(top(2)), by(top(3)), by(top(4))];
         // SAFETY: passed on.
-        Self { by, kept: unsafe { Self::nothing() } }
+        unsafe {
+            let by =
+                [Self::by(0, inner), Self::by(1, inner), Self::by(2, inner), Self::by(3, inner), Self::by(4, inner)];
+            Self { by, kept: Self::nothing() }
+        }
+    }
+
+    /// What a level takes. The longest window has no halves above it.
+    #[inline(always)]
+    unsafe fn by(level: usize, inner: usize) -> [E::By; 2] {
+        let level = level.min(Self::TOP);
+        let half = if level < Self::TOP { 1 << level } else { 0 };
+        // SAFETY: passed on.
+        unsafe { [E::by(half, inner), E::by(Self::behind(level).min(TAPS - 1), inner)] }
     }
 
     #[inline(always)]

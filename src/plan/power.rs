@@ -1,5 +1,6 @@
 //! [`Power`]: which recipe computes x·d^(−beta), with its constants; `arithmetic::power` carries it out.
 
+use super::Root;
 use crate::arithmetic::fit::{self, Fit};
 use crate::number::Number;
 
@@ -43,41 +44,6 @@ pub enum Guard {
     Any,
     /// Any float, its sign set aside: beta is an integer.
     Magnitude,
-}
-
-/// d^(−quarters/4).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Root {
-    /// 1, 2 or 3 quarters.
-    pub quarters: u8,
-    /// The estimate is bits(magic − (bits(d) >> 2)), or >> 1 for two quarters.
-    pub magic: u64,
-    /// Bits of the estimate that are kept.
-    pub cut: u64,
-    /// What corrects the estimate a first time: f64 alone.
-    pub first: Option<FirstCorrection>,
-    /// Q in p·(1 + g·Q(g)).
-    pub coefficients: Vec<f64>,
-}
-
-/// An estimate y0, corrected: y = n·((u² + b)·(u + c) + e) with u = d·y0⁴ (d·y0²), n = y0 times a power of two, or its opposite:
-/// a cubic whose first coefficient is 1, which takes two fused multiplications.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FirstCorrection {
-    /// What is added to the bits of y0 to give those of n.
-    pub scale: u64,
-    /// Of the cubic.
-    pub b: f64,
-    /// Of the cubic.
-    pub c: f64,
-    /// Of the cubic.
-    pub e: f64,
-}
-
-impl Root {
-    pub(crate) fn beta(&self) -> f64 {
-        f64::from(self.quarters) / 4.0
-    }
 }
 
 /// How 2^(−beta·i) is applied: it can leave the exponents of a float.
@@ -158,7 +124,7 @@ const MAX_BETA: f64 = 1e30;
 const MAX_STEP: f64 = 120.0;
 const MAX_SHRINK: f64 = 125.0;
 /// Relative error of 1 that is one half to one ulp.
-const ULP: f64 = 1.0 / (1u64 << 24) as f64;
+pub(super) const ULP: f64 = 1.0 / (1u64 << 24) as f64;
 /// Error that the polynomial fitted for a beta may have: less than the roundings of its recipe.
 fn fit_target(beta: f64) -> f64 {
     match beta.abs() {
@@ -172,30 +138,6 @@ fn fit_target(beta: f64) -> f64 {
         _ => 2.4 * ULP,
     }
 }
-
-/// What an error may be that rounding to an element hides: of a fiftieth of its last place or less, one in a thousand is seen.
-fn rounding_target(number: Number) -> f64 {
-    match number {
-        Number::F32 | Number::F64 => 0.0,
-        Number::F16 => 2.0 * ULP,
-        Number::Bf16 => 32.0 * ULP,
-    }
-}
-
-/// An estimate of d^(−¼) or d^(−½) from the bits of d: the magic number, the bits kept, and between which bounds
-/// g = d·y⁴ − 1 (d·y² − 1) then lies. `estimates_stay_within_their_range` goes through every mantissa.
-struct Estimate {
-    magic: u64,
-    cut: u64,
-    range: (f64, f64),
-}
-
-/// ¼: all bits are kept.
-const QUARTER: Estimate = Estimate { magic: 0x4f56_33d6, cut: u64::MAX, range: (-0.153_088, 0.078_383) };
-/// ½: twelve bits are kept.
-const HALF: Estimate = Estimate { magic: 0x5f36_39ea, cut: 0xffff_f000, range: (-0.076_85, 0.054_57) };
-/// ¾, from an estimate of d^(−¼): six bits are kept, so that y³ is exact.
-const THREE_QUARTERS: Estimate = Estimate { magic: 0x4f59_83d6, cut: 0xfffc_0000, range: (-0.163_83, 0.159_37) };
 
 impl Power {
     /// The recipe for any beta but 0; `least`: the k ≥ 2^−50 that d is never below, where there is one.
@@ -230,58 +172,17 @@ impl Power {
         Self { beta, whole, fraction, guard }
     }
 
-    /// The recipe's largest error in ulp of the exact x·d^(−beta), for positive normal d and normal results.
+    /// The recipe's largest error in ulp of the exact x·d^(−beta), for positive normal d, normal x and normal results.
     #[must_use]
     pub fn max_ulp(&self) -> f64 {
         let steps = usize::from(self.whole.unsigned_abs());
         match &self.fraction {
             Fraction::None => steps as f64 - 0.5,
             Fraction::SquareRoot { .. } => 1.5 + steps as f64,
-            Fraction::Root(root) => [2.5, 2.5, 2.6][usize::from(root.quarters) - 1] + 0.5 * steps as f64,
+            Fraction::Root(root) => [2.5, 2.5, 2.6][usize::from(root.quarters) - 1] + root.hidden + 0.5 * steps as f64,
             Fraction::Fitted(fitted) => fitted.max_ulp(),
             Fraction::Wide(_) => 3.0,
         }
-    }
-}
-
-impl Root {
-    fn new(quarters: u8, number: Number) -> Self {
-        if number == Number::F64 {
-            return Self::of_f64(quarters);
-        }
-        let (Estimate { magic, cut, range }, target) = match quarters {
-            1 => (QUARTER, ULP),
-            2 => (HALF, 0.6 * ULP),
-            _ => (THREE_QUARTERS, 0.7 * ULP),
-        };
-        let range = (1.0 + range.0, 1.0 + range.1);
-        let target = target.max(rounding_target(number));
-        let Fit { coefficients, .. } = fit::power(-f64::from(quarters) / 4.0, 1.0, range, target);
-        let coefficients = coefficients.into_iter().map(f64::from).collect();
-        Self { quarters, magic, cut, first: None, coefficients }
-    }
-
-    /// Fitted beforehand: the estimate to 2^−18.7 (of d^(−½): 2^−21), so that the last correction is short.
-    fn of_f64(quarters: u8) -> Self {
-        let quarter = FirstCorrection {
-            scale: 0x8010_0000_0000_0000,
-            b: 1.364_909_205_968_250_4,
-            c: -1.814_791_539_223_714_6,
-            e: 1.528_711_952_798_727_6,
-        };
-        let half = FirstCorrection {
-            scale: 0,
-            b: 3.604_472_578_252_882_4,
-            c: -3.014_772_793_517_675,
-            e: 8.282_545_058_637_364,
-        };
-        let (magic, first, coefficients) = match quarters {
-            1 => (0x4fe5_ec57_0000_0000, quarter, vec![-0.250_000_000_007_360_6, 0.156_25]),
-            // The sign is in the magic number: the cubic's is the opposite.
-            2 => (0xdfe2_ca58_0000_0000, half, vec![-0.5, 0.375]),
-            _ => (0x4fe5_ec57_0000_0000, quarter, vec![-0.75, 0.656_25, -0.601_562_5]),
-        };
-        Self { quarters, magic, cut: u64::MAX, first: Some(first), coefficients }
     }
 }
 
@@ -394,26 +295,6 @@ impl Wide {
             beta_low: format.nearest(beta - beta_high),
             precise: number == Number::F64 && beta.abs() > MAX_FITTED,
             odd,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Every mantissa over the two or four binades in which an estimate repeats itself.
-    #[test]
-    fn estimates_stay_within_their_range() {
-        for (estimate, shift, power) in [(QUARTER, 2, 4), (HALF, 1, 2), (THREE_QUARTERS, 2, 4)] {
-            let one = 1.0f32.to_bits();
-            let (mut low, mut high) = (0.0f64, 0.0f64);
-            for bits in one..one + (1 << (23 + shift)) {
-                let y = f64::from(f32::from_bits(((estimate.magic - u64::from(bits >> shift)) & estimate.cut) as u32));
-                let g = f64::from(f32::from_bits(bits)) * y.powi(power) - 1.0;
-                (low, high) = (low.min(g), high.max(g));
-            }
-            assert!(estimate.range.0 <= low && high <= estimate.range.1, "{low} … {high}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The judge of gradients: forward, backward, the derivative along a direction and double backward in f64, from the formulas,
-//! with each tap read by itself. It shares nothing with the library. `tests/gradient_judge.rs` judges it in turn.
+//! with each tap read by itself, along a column of channels ([`Slabs`]) or in a box ([`Boxes`](super::boxes::Boxes)). It shares
+//! nothing with the library. `tests/gradient_judge.rs` judges it in turn.
 //!
-//! With x' = relu(x) or x, W(c) the taps of channel c, a = alpha/divisor and d[c] = k + a·Σ x'[j]² over j ∈ W(c):
+//! With x' = relu(x) or x, W(c) the taps of element c, a = alpha/divisor (once for each axis) and d[c] = k + a·Σ x'[j]² over
+//! j ∈ W(c):
 //!
 //! ```text
 //! y[c]   = x'[c]·d[c]^−β
@@ -10,7 +12,7 @@
 //! ddx[i] = −2aβ·{ e[i]·S[i] + v[i]·Σ' e[c]·x'[c] + x'[i]·Σ' e[c]·(v[c] − 2a(β+1)·x'[c]·S[c]/d[c]) }
 //! ```
 //!
-//! Σ' sums over the channels c whose window holds i, each as often as it holds it. A relu masks dx, ddx and v: what has
+//! Σ' sums over the elements c whose window holds i, each as often as it holds it. A relu masks dx, ddx and v: what has
 //! x ≤ 0 is 0 (a NaN passes, as in torch).
 
 use lrn_jit::{Boundary, Convention, Window};
@@ -27,8 +29,22 @@ pub struct Judge {
     pub k: f64,
     pub boundary: Boundary,
     pub relu: bool,
+    /// What is larger counts as infinite: the sums of squares and d, in a type narrower than f64.
+    largest: f64,
     /// Every number by its magnitude and every minus a plus, d aside: the sum of the magnitudes of all terms.
     magnitudes: bool,
+}
+
+/// A tensor and the axes of its windows.
+pub trait Space {
+    /// Elements of the tensor.
+    fn elements(&self) -> usize;
+
+    /// How many axes the windows extend over.
+    fn axes(&self) -> usize;
+
+    /// The elements that the window of each reads, one by one; on a ring an element may come again.
+    fn taps(&self, judge: &Judge) -> Vec<Vec<usize>>;
 }
 
 /// A tensor as `outer` slabs of `channels` rows of `inner` elements.
@@ -55,11 +71,34 @@ impl Slabs {
     }
 }
 
-/// What all four have of a column of channels; magnitudes in place of numbers if the judge wants them.
-struct Column {
+impl Space for Slabs {
+    fn elements(&self) -> usize {
+        self.outer * self.channels * self.inner
+    }
+
+    fn axes(&self) -> usize {
+        1
+    }
+
+    fn taps(&self, judge: &Judge) -> Vec<Vec<usize>> {
+        let mut taps = vec![vec![]; self.elements()];
+        for at in self.columns() {
+            for (channel, &element) in at.iter().enumerate() {
+                taps[element] = judge.taps(channel, at.len()).into_iter().map(|tap| at[tap]).collect();
+            }
+        }
+        taps
+    }
+}
+
+/// What all four have of a tensor; magnitudes in place of numbers if the judge wants them.
+struct Windows {
+    taps: Vec<Vec<usize>>,
+    /// alpha over the divisor, once for each axis.
+    a: f64,
     /// x behind the activation.
     x: Vec<f64>,
-    /// Which channels the activation passes.
+    /// Which elements the activation passes.
     open: Vec<bool>,
     d: Vec<f64>,
     /// d^−β and d^(−β−1).
@@ -70,7 +109,12 @@ struct Column {
 impl Judge {
     pub fn new(settings: &Settings, relu: bool) -> Self {
         let &Settings { convention, size, alpha, beta, k, boundary, .. } = settings;
-        Self { window: window(convention, size), alpha, beta, k, boundary, relu, magnitudes: false }
+        Self { window: window(convention, size), alpha, beta, k, boundary, relu, largest: f64::MAX, magnitudes: false }
+    }
+
+    /// A judge of numbers up to `largest`.
+    pub fn up_to(self, largest: f64) -> Self {
+        Self { largest, ..self }
     }
 
     /// A judge that gives the scale of the terms instead of their sum: what an error is to be measured by where terms cancel.
@@ -78,55 +122,47 @@ impl Judge {
         Self { magnitudes: true, ..self.clone() }
     }
 
-    pub fn forward(&self, x: &[f64], slabs: Slabs) -> Vec<f64> {
-        self.each_column(slabs, [x], |[x]| {
-            let Column { x, power, .. } = self.column(&x);
-            (0..x.len()).map(|c| x[c] * power[c]).collect()
-        })
+    pub fn forward(&self, x: &[f64], space: impl Space) -> Vec<f64> {
+        let Windows { x, d, .. } = self.windows(x, &space);
+        (0..x.len()).map(|c| self.term(normalized(x[c], d[c], self.beta))).collect()
     }
 
-    pub fn backward(&self, x: &[f64], g: &[f64], slabs: Slabs) -> Vec<f64> {
-        self.each_column(slabs, [x, g], |[x, g]| {
-            let column = self.column(&x);
-            let g = self.terms(&g);
-            let Column { x, open, power, .. } = &column;
-            let (factor, ex) = (self.factor(), self.sums_of_ex(&column, &g));
-            let dx = (0..x.len()).map(|i| g[i] * power[i] + factor * x[i] * ex[i]);
-            masked(dx, open)
-        })
+    pub fn backward(&self, x: &[f64], g: &[f64], space: impl Space) -> Vec<f64> {
+        let windows = self.windows(x, &space);
+        let g = self.terms(g);
+        let Windows { x, open, power, .. } = &windows;
+        let (factor, ex) = (self.factor(&windows), windows.sums_of_ex(&g));
+        let dx = (0..x.len()).map(|i| g[i] * power[i] + factor * x[i] * ex[i]);
+        masked(dx, open)
     }
 
-    pub fn jvp(&self, x: &[f64], v: &[f64], slabs: Slabs) -> Vec<f64> {
-        self.each_column(slabs, [x, v], |[x, v]| {
-            let column = self.column(&x);
-            let v = masked(self.terms(&v), &column.open);
-            let (factor, s) = (self.factor(), self.sums_of_xv(&column, &v));
-            let Column { x, power, next_power, .. } = &column;
-            (0..x.len()).map(|c| v[c] * power[c] + factor * x[c] * next_power[c] * s[c]).collect()
-        })
+    pub fn jvp(&self, x: &[f64], v: &[f64], space: impl Space) -> Vec<f64> {
+        let windows = self.windows(x, &space);
+        let v = masked(self.terms(v), &windows.open);
+        let (factor, s) = (self.factor(&windows), windows.sums_of_xv(&v));
+        let Windows { x, power, next_power, .. } = &windows;
+        (0..x.len()).map(|c| v[c] * power[c] + factor * x[c] * next_power[c] * s[c]).collect()
     }
 
     /// The gradient of ⟨v, backward(x, g)⟩ with respect to x.
-    pub fn double_backward(&self, x: &[f64], g: &[f64], v: &[f64], slabs: Slabs) -> Vec<f64> {
-        self.each_column(slabs, [x, g, v], |[x, g, v]| {
-            let column = self.column(&x);
-            let (g, v) = (self.terms(&g), masked(self.terms(&v), &column.open));
-            let (s, ex) = (self.sums_of_xv(&column, &v), self.sums_of_ex(&column, &g));
-            let Column { x, open, d, next_power, .. } = &column;
-            let (factor, next_factor) = (self.factor(), self.term(-2.0 * self.a() * (self.beta + 1.0)));
-            let e = |c: usize| g[c] * next_power[c];
-            let sums = self.scattered(x.len(), |c| e(c) * (v[c] + next_factor * x[c] * s[c] / d[c]));
-            let ddx = (0..x.len()).map(|i| factor * (e(i) * s[i] + v[i] * ex[i] + x[i] * sums[i]));
-            masked(ddx, open)
-        })
+    pub fn double_backward(&self, x: &[f64], g: &[f64], v: &[f64], space: impl Space) -> Vec<f64> {
+        let windows = self.windows(x, &space);
+        let (g, v) = (self.terms(g), masked(self.terms(v), &windows.open));
+        let (s, ex) = (windows.sums_of_xv(&v), windows.sums_of_ex(&g));
+        let Windows { x, open, d, next_power, .. } = &windows;
+        let (factor, next_factor) = (self.factor(&windows), self.term(-2.0 * windows.a * (self.beta + 1.0)));
+        let e = |c: usize| g[c] * next_power[c];
+        let sums = windows.scattered(|c| e(c) * (v[c] + next_factor * x[c] * s[c] / d[c]));
+        let ddx = (0..x.len()).map(|i| factor * (e(i) * s[i] + v[i] * ex[i] + x[i] * sums[i]));
+        masked(ddx, open)
     }
 
     /// The result that a derivative should have.
-    pub fn run(&self, derivative: Derivative, Inputs { x, g, v }: &Inputs<f64>, slabs: Slabs) -> Vec<f64> {
+    pub fn run(&self, derivative: Derivative, Inputs { x, g, v }: &Inputs<f64>, space: impl Space) -> Vec<f64> {
         match derivative {
-            Derivative::Backward => self.backward(x, g, slabs),
-            Derivative::Jvp => self.jvp(x, v, slabs),
-            Derivative::DoubleBackward => self.double_backward(x, g, v, slabs),
+            Derivative::Backward => self.backward(x, g, space),
+            Derivative::Jvp => self.jvp(x, v, space),
+            Derivative::DoubleBackward => self.double_backward(x, g, v, space),
         }
     }
 
@@ -140,13 +176,9 @@ impl Judge {
         (0..channels).filter(|&c| self.taps(c, channels).contains(&channel)).collect()
     }
 
-    fn a(&self) -> f64 {
-        self.alpha / self.window.divisor
-    }
-
     /// −2aβ.
-    fn factor(&self) -> f64 {
-        self.term(-2.0 * self.a() * self.beta)
+    fn factor(&self, windows: &Windows) -> f64 {
+        self.term(-2.0 * windows.a * self.beta)
     }
 
     /// A number, or its magnitude.
@@ -168,54 +200,91 @@ impl Judge {
         }
     }
 
-    fn column(&self, x: &[f64]) -> Column {
+    fn windows(&self, x: &[f64], space: &impl Space) -> Windows {
+        assert_eq!(x.len(), space.elements());
+        let taps = space.taps(self);
+        let a = (0..space.axes()).fold(self.alpha, |a, _| a / self.window.divisor);
         let open: Vec<_> = x.iter().map(|&x| !self.relu || x > 0.0 || x.is_nan()).collect();
         let x = masked(x.iter().copied(), &open);
-        let sum = |c: usize| -> f64 { self.taps(c, x.len()).into_iter().map(|tap| x[tap] * x[tap]).sum() };
-        let d: Vec<f64> = (0..x.len()).map(|c| self.k + self.a() * sum(c)).collect();
+        let within = |number: f64| if number.abs() > self.largest { number * f64::INFINITY } else { number };
+        let base = |taps: &Vec<usize>| within(self.k + a * within(sum_of_squares(taps.iter().map(|&tap| x[tap]))));
+        let d: Vec<f64> = taps.iter().map(base).collect();
         // NaN to the power of 0 would be 1.
         let power = |d: f64, exponent: f64| if d.is_nan() { d } else { self.term(d.powf(exponent)) };
         let powers = |exponent: f64| d.iter().map(|&d| power(d, exponent)).collect();
         let (power, next_power) = (powers(-self.beta), powers(-self.beta - 1.0));
-        Column { x: self.terms(&x), open, d: self.terms(&d), power, next_power }
+        Windows { taps, a, x: self.terms(&x), open, d: self.terms(&d), power, next_power }
     }
+}
 
+impl Windows {
     /// S: Σ x·v over each window.
-    fn sums_of_xv(&self, Column { x, .. }: &Column, v: &[f64]) -> Vec<f64> {
-        (0..x.len()).map(|c| self.taps(c, x.len()).into_iter().map(|tap| x[tap] * v[tap]).sum()).collect()
+    fn sums_of_xv(&self, v: &[f64]) -> Vec<f64> {
+        let sum = |taps: &Vec<usize>| {
+            let mut sum = Sum::default();
+            taps.iter().for_each(|&tap| sum.add(self.x[tap] * v[tap]));
+            sum.value()
+        };
+        self.taps.iter().map(sum).collect()
     }
 
     /// Σ' e·x, e = g·d^(−β−1).
-    fn sums_of_ex(&self, Column { x, next_power, .. }: &Column, g: &[f64]) -> Vec<f64> {
-        self.scattered(x.len(), |c| g[c] * next_power[c] * x[c])
+    fn sums_of_ex(&self, g: &[f64]) -> Vec<f64> {
+        self.scattered(|c| g[c] * self.next_power[c] * self.x[c])
     }
 
-    /// Σ' of a value of each channel: it is added to every tap of the channel's window.
-    fn scattered(&self, channels: usize, value: impl Fn(usize) -> f64) -> Vec<f64> {
-        let mut sums = vec![0.0; channels];
-        for c in 0..channels {
+    /// Σ' of a value of each element: it is added to every tap of the element's window.
+    fn scattered(&self, value: impl Fn(usize) -> f64) -> Vec<f64> {
+        let mut sums = vec![Sum::default(); self.x.len()];
+        for (c, taps) in self.taps.iter().enumerate() {
             let value = value(c);
-            self.taps(c, channels).into_iter().for_each(|tap| sums[tap] += value);
+            taps.iter().for_each(|&tap| sums[tap].add(value));
         }
-        sums
+        sums.into_iter().map(Sum::value).collect()
+    }
+}
+
+/// A sum, and what its roundings lost.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    sum: f64,
+    lost: f64,
+}
+
+impl Sum {
+    fn add(&mut self, term: f64) {
+        let next = self.sum + term;
+        let back = next - self.sum;
+        self.lost += (self.sum - (next - back)) + (term - back);
+        self.sum = next;
     }
 
-    /// Fills a tensor column by column; `compute` is given that column of each of the tensors.
-    fn each_column<const N: usize>(
-        &self,
-        slabs: Slabs,
-        tensors: [&[f64]; N],
-        compute: impl Fn([Vec<f64>; N]) -> Vec<f64>,
-    ) -> Vec<f64> {
-        let length = slabs.outer * slabs.channels * slabs.inner;
-        assert!(tensors.iter().all(|tensor| tensor.len() == length));
-        let mut result = vec![f64::NAN; length];
-        for at in slabs.columns() {
-            let columns = tensors.map(|tensor| at.iter().map(|&at| tensor[at]).collect());
-            at.iter().zip(compute(columns)).for_each(|(&at, value)| result[at] = value);
-        }
-        result
+    /// Nearly as if rounded once.
+    fn value(self) -> f64 {
+        if self.sum.is_finite() { self.sum + self.lost } else { self.sum }
     }
+}
+
+/// Σ x².
+fn sum_of_squares(x: impl Iterator<Item = f64>) -> f64 {
+    let mut sum = Sum::default();
+    for x in x {
+        let square = x * x;
+        sum.add(square);
+        sum.lost += x.mul_add(x, -square);
+    }
+    sum.value()
+}
+
+/// x·d^−β, where d^−β by itself may leave the range of f64.
+fn normalized(x: f64, d: f64, beta: f64) -> f64 {
+    let power = d.powf(-beta);
+    if d.is_nan() || power.is_nan() || power.is_normal() || !d.is_finite() || d == 0.0 {
+        return if d.is_nan() { d } else { x * power };
+    }
+    let root = d.abs().powf(-beta / 4.0);
+    let product = if x == 0.0 { x } else { x * root * root * root * root };
+    product * 1f64.copysign(power)
 }
 
 /// The values where the activation is open, 0 elsewhere.

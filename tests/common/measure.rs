@@ -5,17 +5,23 @@ use super::real::Real;
 /// The distance of `got` from `exact` in units of the last place of the f32 nearest to `exact`. NaN and infinity must be met
 /// by themselves, else the distance is infinite; what is too large for an f32 counts as infinity, and vice versa.
 pub fn ulp(got: f32, exact: f64) -> f64 {
-    const BEYOND: f64 = (1u128 << 127) as f64 * 2.0;
+    ulp_of::<f32>(got.into(), exact)
+}
+
+/// The same of an element of any type, widened.
+pub fn ulp_of<T: Places>(got: f64, exact: f64) -> f64 {
+    let (bits, smallest) = T::PLACES;
+    let beyond = f64::from(1 - smallest).exp2() * 2.0;
     if exact.is_nan() || exact.is_infinite() {
-        let same = got.is_nan() && exact.is_nan() || f64::from(got) == exact;
+        let same = got.is_nan() && exact.is_nan() || got == exact;
         return if same { 0.0 } else { f64::INFINITY };
     }
     if got.is_nan() {
         return f64::INFINITY;
     }
-    let exact = exact.clamp(-BEYOND, BEYOND);
-    let exponent = exact.abs().log2().floor().clamp(-126.0, 127.0);
-    (f64::from(got).clamp(-BEYOND, BEYOND) - exact).abs() / (exponent - 23.0).exp2()
+    let exact = exact.clamp(-beyond, beyond);
+    let exponent = exact.abs().log2().floor().clamp(smallest.into(), f64::from(1 - smallest));
+    (got.clamp(-beyond, beyond) - exact).abs() / (exponent - f64::from(bits)).exp2()
 }
 
 /// Whether a result is normal in f32.

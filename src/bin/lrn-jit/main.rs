@@ -1,4 +1,4 @@
-//! The tool `lrn-jit`: runs Local Response Normalization on files, shows what was compiled, measures it and checks it.
+//! The tool `lrn-jit`: runs Local Response Normalization on files and on pictures, shows what was compiled, measures it and checks it.
 //!
 //! One file a subcommand. [`arguments`] holds the options that describe a layer, [`failure`] how a run can end badly. All
 //! output goes through a writer, so that a closed pipe ends a run instead of panicking.
@@ -9,6 +9,7 @@ mod arguments;
 mod bench;
 mod check;
 mod failure;
+mod image;
 mod npy;
 mod output;
 mod progress;
@@ -40,6 +41,7 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   lrn-jit run activations.npy normalized.npy --size 5
+  lrn-jit image photo.jpg even.png
   lrn-jit show --size 5 --beta 0.6 --clif | less
   lrn-jit bench --quick
   lrn-jit check --seconds 5
@@ -53,6 +55,7 @@ enum Command {
     #[command(mut_args(bench::adjust))]
     Bench(bench::Arguments),
     Check(check::Arguments),
+    Image(image::Arguments),
     Run(run::Arguments),
     Show(show::Arguments),
     /// Prints a shell's completion script.
@@ -75,6 +78,7 @@ fn execute(command: Command, out: &mut impl io::Write) -> Result<(), Failure> {
     match command {
         Command::Bench(arguments) => bench::execute(&arguments, out),
         Command::Check(arguments) => check::execute(&arguments, out),
+        Command::Image(arguments) => image::execute(&arguments, out),
         Command::Run(arguments) => run::execute(&arguments, out),
         Command::Show(arguments) => show::execute(&arguments, out),
         Command::Completions { shell } => {
