@@ -22,7 +22,7 @@ use crate::task::TaskName;
 /// How long rounds are begun, for each shape.
 const BUDGET: Duration = Duration::from_secs(15);
 const QUICK_BUDGET: Duration = Duration::from_millis(700);
-/// Planes that a first-level cache nearly holds, and that it does not.
+/// Planes that a first-level cache holds, and larger ones.
 const SHAPES: [[usize; 4]; 2] = [[1, 96, 56, 56], [1, 96, 112, 112]];
 /// Of the squares within a channel.
 const SIZES: [usize; 3] = [3, 9, 31];

@@ -41,8 +41,8 @@ pub fn print(regions: &Regions, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "\n5 across: the same task and parameters with windows of 5 channels on axis 1. memcpy: a copy of the tensor. plain\n\
-         Rust: sums along rows, then columns, of planes in the first-level cache. generic: the library's kernel that is not\n\
-         specialized. ÷: a time over that one's."
+         Rust: sums along rows, then columns, plane by plane. generic: the library's kernel that is not specialized. ÷: a\n\
+         time over that one's."
     )
 }
 
