@@ -146,6 +146,94 @@ fn kinds_as_table_and_json() {
     refused(&bench(&["--kinds", "--sweep"]), "--sweep");
 }
 
+/// Squares within channels, forward and backward, beside what is across them, not specialized, or a copy.
+#[test]
+fn regions_as_table_and_json() {
+    let folder = folder("regions");
+    let json = folder.join("regions.json");
+    let output = bench(&["--regions", "--json", json.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let value: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert!(value["machine"]["processor"].is_string() && value["quick"] == Value::Bool(true));
+    let (shapes, table) = (value["shapes"].as_array().unwrap(), text(&output.stdout));
+    assert_eq!((shapes.len(), &shapes[0]["shape"]), (1, &serde_json::json!([1, 96, 56, 56])));
+    let rows = shapes[0]["rows"].as_array().unwrap();
+    let expected = [3, 9, 31].map(|size| ["forward", "backward"].map(|task| (size, task)));
+    assert_eq!(rows.len(), expected.as_flattened().len());
+    for (row, (size, task)) in rows.iter().zip(expected.as_flattened()) {
+        let windows = format!("within {size}×{size}");
+        assert_eq!((&row["windows"], &row["task"]), (&windows.clone().into(), &(*task).into()));
+        assert_eq!(row["layer"], format!("LocalResponseNorm({size}, alpha=0.0001, beta=0.75, k=1.0)"));
+        for of in ["", "across_channels_", "memcpy_", "generic_"] {
+            let number = row[format!("{of}ns_per_element")].as_f64().unwrap();
+            assert!(number > 0.0 && number.is_finite(), "{of}: {row}");
+        }
+        // Ordinary Rust knows no gradient.
+        assert_eq!(row["plain_rust_ns_per_element"].is_number(), *task == "forward", "{row}");
+        for of in ["across_channels", "memcpy", "generic"] {
+            let number = |name: String| row[name].as_f64().unwrap();
+            let times = number(format!("times_{of}")) * number(format!("{of}_ns_per_element"));
+            assert!((times / number("ns_per_element".into()) - 1.0).abs() < 1e-12, "{of}: {row}");
+        }
+        assert!(table.contains(&format!("| {windows} {task} ")), "{table}");
+    }
+    assert!(table.contains("1×96×56×56") && table.contains("--quick: few runs"));
+
+    // Windows of one's own, on shapes of one's own.
+    let own = ["--shape", "2,3,8,9", "--shape", "5,4,7", "--axes=-1,0", "--size", "4", "--beta", "1"];
+    let output = bench(&[&own[..], &["--json", json.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let value: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    let shapes = value["shapes"].as_array().unwrap();
+    assert!(shapes.iter().map(|of| &of["shape"]).eq([&serde_json::json!([2, 3, 8, 9]), &serde_json::json!([5, 4, 7])]));
+    for row in shapes.iter().flat_map(|of| of["rows"].as_array().unwrap()) {
+        assert_eq!(row["windows"], "windows over the axes -1, 0, size 4");
+        assert_eq!(row["layer"], "LocalResponseNorm(4, alpha=0.0001, beta=1.0, k=1.0)");
+        assert!(row["generic_ns_per_element"].is_number(), "{row}");
+    }
+    // Where ordinary Rust competes its answer is right, or it would have no time.
+    for (windows, size, beta, competes) in [
+        ("--within=2", "4", "0.5", true),
+        ("--within=2", "1", "1", true),
+        ("--axes=-1,1", "7", "0.6", true),
+        ("--axes=1,2", "6", "0.75", true),
+        ("--axes=0,2", "3", "0.75", false),
+        ("--within=2", "20", "0.75", false),
+    ] {
+        let arguments =
+            ["--shape", "3,17,13", windows, "--size", size, "--beta", beta, "--json", json.to_str().unwrap()];
+        let output = bench(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let value: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+        let row = &value["shapes"][0]["rows"][0];
+        assert_eq!(row["plain_rust_ns_per_element"].is_number(), competes, "{row}");
+    }
+    for arguments in [&["--shape", "9", "--within", "1"][..], &["--shape", "6,7", "--axes", ""]] {
+        let output = bench(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    }
+
+    for (arguments, reason) in [
+        (&["--regions", "--plot", "r.svg"][..], "--plot"),
+        (&["--regions", "--shape", "2,3"], "--shape"),
+        (&["--regions", "--kinds"], "--kinds"),
+        (&["--regions", "--size", "3"], "--size"),
+        (&["--regions", "--within", "2"], "--within"),
+        (&["--regions", "--channel-axis", "2"], "--channel-axis"),
+        (&["--kinds", "--within", "2"], "--within"),
+        (&["--kinds", "--channel-axis", "2"], "--channel-axis"),
+        (&["--sweep", "--axes", "0"], "--axes"),
+        (&["--within", "2"], "--shape"),
+        (&["--shape", "2,3", "--within", "2", "--plot", "r.svg"], "--plot"),
+        (&["--shape", "2,3", "--within", "2", "--channel-axis", "0"], "--channel-axis"),
+        (&["--shape", "3", "--within", "2"], "rank 2 or more"),
+        (&["--shape", "2,3", "--axes", "2"], "axis 2 is out of range"),
+        (&["--shape", "2,3", "--axes", "1,-1"], "named twice"),
+    ] {
+        refused(&bench(arguments), reason);
+    }
+}
+
 /// What each rival is for, in every layout and at every size it claims: the answers are verified, so nobody is left out.
 #[test]
 fn rivals_are_right_where_they_compete() {

@@ -37,7 +37,7 @@ fn a_run_counts_what_it_met() {
             .next()
             .unwrap()
             .split_whitespace()
-            .eq(["recipe", "last", "inner", "2-15", "planes", "worst", "ulp", "of", "allowed"])
+            .eq(["recipe", "last", "inner", "2-15", "planes", "boxes", "worst", "ulp", "of", "allowed"])
     );
     assert!(
         stdout.contains("kinds of plan and layout")
@@ -75,17 +75,22 @@ fn a_flipped_bit_is_found_and_reproduced() {
     assert_eq!(check(&honest).status.code(), Some(0));
 }
 
-/// The second table: type, task, and how many cases, with a ReLU, numbers, judged.
-fn kinds(options: &[&str]) -> Vec<(String, Vec<usize>)> {
-    let output = check(&[&["--seed", "5", "--seconds", "1.5"], options].concat());
+/// What is printed in some time.
+fn printed(seconds: &str, options: &[&str]) -> String {
+    let output = check(&[&["--seed", "5", "--seconds", seconds], options].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let stdout = text(&output.stdout);
+    text(&output.stdout)
+}
+
+/// The second table: type, task, and how many cases, with a ReLU, in boxes, numbers, judged.
+fn kinds(options: &[&str]) -> Vec<(String, Vec<usize>)> {
+    let stdout = printed("2.5", options);
     let table = stdout.split("\n\n").nth(1).unwrap();
     let mut lines = table.lines();
     assert!(lines.next().unwrap().starts_with("type  task "), "{table}");
     let row = |line: &str| {
         let words: Vec<_> = line.split_whitespace().collect();
-        (words[..2].join(" "), words[2..6].iter().map(|word| word.parse().unwrap()).collect())
+        (words[..2].join(" "), words[2..7].iter().map(|word| word.parse().unwrap()).collect())
     };
     lines.map(row).collect()
 }
@@ -96,14 +101,57 @@ fn every_type_and_task_is_met_and_judged() {
     let tasks = ["forward", "backward", "jvp"];
     let names = ["f32", "f64", "f16", "bf16"].map(|dtype| tasks.map(|task| format!("{dtype} {task}")));
     assert!(names.as_flattened().iter().eq(all.iter().map(|(name, _)| name)), "{all:?}");
-    // Many numbers are judged by f64, not by their bits alone, and some layers have a ReLU.
+    // Many numbers are judged by f64, not by their bits alone; some layers have a ReLU, some windows over several axes.
     let sum = |column: usize| all.iter().map(|(_, counts)| counts[column]).sum::<usize>();
-    assert!(sum(1) > 0 && sum(1) < sum(0) && sum(3) * 5 > sum(2), "{all:?}");
+    let some = |column: usize| sum(column) > 0 && sum(column) < sum(0);
+    assert!(some(1) && some(2) && sum(4) * 5 > sum(3), "{all:?}");
 
     let narrow = kinds(&["--dtype", "f16", "--task", "jvp"]);
     assert!(narrow.len() == 1 && narrow[0].0 == "f16 jvp", "{narrow:?}");
     let halves = kinds(&["--dtype", "bf16"]);
     assert!(halves.len() == 3 && halves.iter().all(|(name, _)| name.starts_with("bf16 ")), "{halves:?}");
+}
+
+/// Windows over every number of axes, of every rank; along the channels the other cases.
+#[test]
+fn regions_of_every_rank_are_met() {
+    let stdout = printed("6", &[]);
+    let table = stdout.split("\n\n").nth(2).unwrap();
+    let mut lines = table.lines();
+    let head = "windows over rank 1 rank 2 rank 3 rank 4 rank 5 rank 6";
+    assert!(lines.next().unwrap().split_whitespace().eq(head.split(' ')), "{table}");
+    let mut met = 0;
+    for line in lines {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let axes: usize = words[0].parse().unwrap_or(0);
+        let cases: Vec<usize> = words[2..].iter().map(|word| word.parse().unwrap()).collect();
+        assert!(cases.len() == 6 && cases[..axes.max(1) - 1].iter().all(|&count| count == 0), "{table}");
+        met += cases.iter().filter(|&&count| count > 0).count();
+    }
+    // 27 ranks and numbers of axes there are; a slow machine does not come to all.
+    assert!(met > 10, "{table}");
+    let boxes: usize = kinds(&[]).iter().map(|(_, counts)| counts[2]).sum();
+    assert!(boxes > 0);
+}
+
+/// A bit of a box is missed no more than one of a column: among cases of this seed are all kinds of axes.
+#[test]
+fn a_flipped_bit_of_a_region_is_found_and_named() {
+    let mut named = 0;
+    for case in 0..40 {
+        let options =
+            ["--seed", "5", "--case", &case.to_string(), "--dtype", "f32", "--task", "backward", "--sabotage"];
+        let output = check(&options);
+        let stdout = text(&output.stdout);
+        let Some((_, region)) = stdout.lines().next().unwrap().split_once("} over ") else { continue };
+        let region = region.split(" as ").next().unwrap();
+        // Where all is NaN there is no bit to flip.
+        if output.status.code() == Some(1) {
+            assert!(text(&output.stderr).contains(&format!(" over {region}: ")), "{region}: {}", text(&output.stderr));
+            named += 1;
+        }
+    }
+    assert!(named > 5, "{named}");
 }
 
 #[test]

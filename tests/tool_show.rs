@@ -104,14 +104,27 @@ fn every_type_is_shown() {
 fn help_teaches() {
     for (arguments, words) in [
         (&["--help"][..], &["run", "show", "completions", "Examples:", "Exit codes"][..]),
-        (&["help", "run"], &["IN.npy", "OUT.npy", "--channel-axis", "[default: 1]", "Examples:", "GB/s", "onednn"]),
+        (
+            &["help", "run"],
+            &[
+                "IN.npy",
+                "OUT.npy",
+                "--channel-axis",
+                "[default: 1]",
+                "--within",
+                "--axes",
+                "Examples:",
+                "GB/s",
+                "onednn",
+            ],
+        ),
         (
             &["run", "--help"],
             &["--threads", "Examples:", "depth_radius", "--grad-output", "--in-place", "--relu", "bf16"],
         ),
         (&["check", "--help"], &["--table", "planes", "share", "--dtype", "--task", "jvp"]),
         (&["show", "-h"], &["--plan", "--clif", "--asm", "--dtype", "--relu", "Examples:"]),
-        (&["bench", "--help"], &["--kinds", "--sweep", "--shape"]),
+        (&["bench", "--help"], &["--kinds", "--regions", "--sweep", "--shape"]),
         (&["--version"], &[env!("CARGO_PKG_VERSION")]),
     ] {
         let outcome = tool(arguments);
@@ -131,7 +144,19 @@ fn completions_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let outcome = tool(["completions", shell]);
         outcome.succeeds();
-        for word in ["run", "show", "channel-axis", "grad-output", "in-place", "relu", "dtype", "kinds"] {
+        for word in [
+            "run",
+            "show",
+            "channel-axis",
+            "grad-output",
+            "in-place",
+            "relu",
+            "dtype",
+            "kinds",
+            "regions",
+            "within",
+            "axes",
+        ] {
             assert!(outcome.out.contains(word), "{shell}: {word}");
         }
     }

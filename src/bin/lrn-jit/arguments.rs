@@ -3,28 +3,30 @@
 use clap::{Args, ValueEnum};
 use lrn_jit::{Activation, Backend, Boundary, Convention, LrnConfig, Number, Width};
 
+use crate::windows::WindowArguments;
+
 /// A layer on the command line.
 #[derive(Args, Debug, Clone)]
 pub struct LayerArguments {
-    /// Channels of the window (for tensorflow: 2·depth_radius + 1).
+    /// Channels of the window, or its extent along every axis (for tensorflow: 2·depth_radius + 1).
     #[arg(long, value_name = "N")]
     pub size: usize,
-    /// Weight of the squares; divided by the size, except by tensorflow [default: the convention's].
+    /// Weight of the squares; divided by the size, once for each axis of the windows, except by tensorflow [default: the
+    /// convention's].
     #[arg(long, value_name = "A", allow_hyphen_values = true)]
     pub alpha: Option<f64>,
     /// The exponent [default: the convention's].
     #[arg(long, value_name = "B", allow_hyphen_values = true)]
     pub beta: Option<f64>,
-    /// The additive constant, also called bias [default: the convention's].
+    /// The additive constant, also called bias; 1 for caffe --within, whatever is given [default: the convention's].
     #[arg(long, value_name = "K", allow_hyphen_values = true)]
     pub k: Option<f64>,
     /// Whose rules for even sizes, divisor and defaults hold.
     #[arg(long, value_enum, value_name = "NAME", default_value_t = ConventionName::Torch)]
     pub convention: ConventionName,
-    /// The axis of the channels; negative counts from the end (−1: channels last).
-    #[arg(long, value_name = "I", default_value_t = 1, allow_hyphen_values = true)]
-    pub channel_axis: isize,
-    /// What lies beyond the first and the last channel.
+    #[command(flatten)]
+    pub windows: WindowArguments,
+    /// What lies beyond the first and the last channel, or beyond the edges of every axis.
     #[arg(long, value_enum, value_name = "NAME", default_value_t = BoundaryName::Zero)]
     pub boundary: BoundaryName,
     /// Who computes.
@@ -37,20 +39,26 @@ pub struct LayerArguments {
 }
 
 impl LayerArguments {
-    /// The configuration these options describe, with channels on `channel_axis` (negative from the end).
-    pub fn config(&self, channel_axis: isize) -> LrnConfig {
+    /// The configuration these options describe.
+    pub fn config(&self) -> LrnConfig {
+        self.windows.of(self.parameters())
+    }
+
+    /// The same with windows along the channels, on axis 1.
+    pub fn parameters(&self) -> LrnConfig {
         let mut config = LrnConfig::new(self.size)
             .convention(self.convention.into())
             .boundary(self.boundary.into())
-            .width(self.width.into())
-            .channel_axis(channel_axis);
+            .width(self.width.into());
         if let Some(alpha) = self.alpha {
             config = config.alpha(alpha);
         }
         if let Some(beta) = self.beta {
             config = config.beta(beta);
         }
-        if let Some(k) = self.k {
+        // Caffe's windows within channels have no k, however their axes are named later.
+        let ignored = self.windows.within.is_some() && self.convention == ConventionName::Caffe;
+        if let Some(k) = self.k.filter(|_| !ignored) {
             config = config.k(k);
         }
         match self.backend.into() {
@@ -160,7 +168,7 @@ impl From<ConventionName> for Convention {
 pub enum BoundaryName {
     /// Zeros, as in every framework.
     Zero,
-    /// The channels at the other end, as on a ring.
+    /// What lies at the other end, as on a ring.
     Wrap,
 }
 

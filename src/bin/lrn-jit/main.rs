@@ -18,6 +18,7 @@ mod run;
 mod show;
 mod task;
 mod values;
+mod windows;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ use failure::Failure;
 
 /// Local Response Normalization, compiled for its parameters.
 ///
-/// y = x · (k + alpha/size · Σ x²)^(−beta), summed over the neighbouring channels.
+/// y = x · (k + alpha/size · Σ x²)^(−beta), summed over the neighbouring channels, or over neighbours along any axes.
 #[derive(Parser)]
 #[command(name = "lrn-jit", version, max_term_width = 110, after_help = EXAMPLES)]
 struct Arguments {

@@ -16,6 +16,7 @@ Examples:
   lrn-jit show --size 5 --asm | less       its machine instructions on this host
   lrn-jit show --size 64 --plan            what was decided; nothing else
   lrn-jit show --size 5 --dtype bf16 --relu
+  lrn-jit show --size 3 --within 2         windows over space
 
 CLIF is Cranelift's intermediate code: v1 = fma v2, v3, v4 is v2·v3 + v4,
 rounded once; f32x4 is a vector of floats: four in CLIF, as many as --width says
@@ -47,17 +48,17 @@ pub struct Arguments {
 
 /// Runs the subcommand.
 pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
-    let config = arguments.layer.config(arguments.layer.channel_axis).input_activation(arguments.first.into());
+    let config = arguments.layer.config().input_activation(arguments.first.into());
     for_number!(arguments.dtype, E => show::<E>(arguments, &config.build_for::<E>()?, out))
 }
 
 fn show<E: Element>(arguments: &Arguments, lrn: &LocalResponseNorm<E>, out: &mut impl Write) -> Result<(), Failure> {
     let all = !(arguments.plan || arguments.clif || arguments.asm);
     if arguments.plan || all {
-        plan(lrn, out)?;
+        plan(&title(arguments, lrn), lrn, out)?;
     }
     if (arguments.clif || arguments.asm) && !arguments.plan {
-        writeln!(out, "; {}\n; {}\n", title(lrn), lrn.backend())?;
+        writeln!(out, "; {}\n; {}\n", title(arguments, lrn), lrn.backend())?;
     }
     if arguments.clif {
         writeln!(out, "{}", lrn.clif())?;
@@ -67,23 +68,32 @@ fn show<E: Element>(arguments: &Arguments, lrn: &LocalResponseNorm<E>, out: &mut
     }
     if all {
         writeln!(out, "\n{}", lrn.clif_of_one_channel().trim_end())?;
+        // Where windows extend over several axes, there is one kernel, and it is shown.
+        let whole = match lrn.plan().axes {
+            1 => "; --clif: whole kernels, several channels side by side. --asm: their machine instructions.",
+            _ => {
+                "; What comes before, the sums of the windows along one axis after the other, is not generated. --asm: machine instructions."
+            }
+        };
         writeln!(
             out,
-            "\n; --clif: whole kernels, several channels side by side. --asm: their machine instructions.\n\
+            "\n{whole}\n\
              ; f32x4, f64x2: vectors as Cranelift compiles them; where run by names wider ones, its code is lifted to them."
         )?;
     }
     Ok(())
 }
 
-/// The layer, and what it is of.
-fn title<E: Element>(lrn: &LocalResponseNorm<E>) -> String {
+/// The layer, what it is of, and its windows, if they are not along the channels.
+fn title<E: Element>(arguments: &Arguments, lrn: &LocalResponseNorm<E>) -> String {
     let relu = if lrn.plan().input == Activation::Relu { " of max(x, 0)" } else { "" };
-    format!("{lrn}{relu}, {}", E::NAME)
+    let windows = &arguments.layer.windows;
+    let windows = if windows.are_across_channels() { String::new() } else { format!("{windows}, ") };
+    format!("{lrn}{relu}, {windows}{}", E::NAME)
 }
 
 /// The layer, and what was decided for it.
-fn plan<E: Element>(lrn: &LocalResponseNorm<E>, out: &mut impl Write) -> Result<(), Failure> {
-    writeln!(out, "layer:  {}\nrun by: {}\n{}", title(lrn), lrn.backend(), lrn.plan())?;
+fn plan<E: Element>(title: &str, lrn: &LocalResponseNorm<E>, out: &mut impl Write) -> Result<(), Failure> {
+    writeln!(out, "layer:  {title}\nrun by: {}\n{}", lrn.backend(), lrn.plan())?;
     Ok(())
 }

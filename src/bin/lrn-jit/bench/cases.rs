@@ -19,16 +19,25 @@ pub struct Case {
 }
 
 impl Case {
-    /// A shape as it was typed, and the layer's options.
+    /// A shape as it was typed, and the layer's options, with windows along the channels.
     pub fn new(text: &str, layer: &LayerArguments) -> Result<Self, Failure> {
+        let config = layer.config();
+        let shape = Self::shape(text, &config)?;
+        let rank = shape.len() as isize;
+        let axis = layer.windows.channel_axis;
+        let axis = if axis < 0 { axis + rank } else { axis } as usize;
+        Ok(Self { name: String::new(), slabs: Slabs::new(&shape, axis), axis, shape, config })
+    }
+
+    /// A shape as it was typed, if it fits a layer and memory.
+    pub fn shape(text: &str, config: &LrnConfig) -> Result<Vec<usize>, Failure> {
         let wrong = |reason: &str| Failure::input(format!("--shape {text}: {reason}"));
         let shape = text.split(',').map(|extent| extent.trim().parse().ok()).collect::<Option<Vec<usize>>>();
         let shape = shape.ok_or_else(|| wrong("not integers with commas between them"))?;
         if shape.contains(&0) {
             return Err(wrong("there is nothing to measure about an extent of 0"));
         }
-        let config = layer.config(layer.channel_axis);
-        // The library judges parameters, rank, axis and overflow; a length of 0 is the first thing it finds wrong with a shape
+        // The library judges parameters, rank, axes and overflow; a length of 0 is the first thing it finds wrong with a shape
         // that is right otherwise.
         let built = config.clone().backend(Backend::Interpreter).build()?;
         match built.forward(&[], &shape) {
@@ -38,7 +47,7 @@ impl Case {
         }
         let elements: usize = shape.iter().product();
         if let Some(available) = super::machine::available_memory() {
-            // Input, output, and what both are compared to.
+            // Inputs, output, and what that is compared to.
             let needed = elements as u128 * 4 * size_of::<f32>() as u128;
             if needed > u128::from(available) {
                 let gigabytes = |bytes: u128| bytes as f64 / 1e9;
@@ -46,10 +55,7 @@ impl Case {
                 return Err(wrong(&format!("takes {needed:.1} GB, and {available:.1} GB are available")));
             }
         }
-        let rank = shape.len() as isize;
-        let axis = if layer.channel_axis < 0 { layer.channel_axis + rank } else { layer.channel_axis };
-        let axis = axis as usize;
-        Ok(Self { name: String::new(), slabs: Slabs::new(&shape, axis), axis, shape, config })
+        Ok(shape)
     }
 
     /// Slabs with channels on the middle axis.

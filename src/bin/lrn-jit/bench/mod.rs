@@ -2,7 +2,8 @@
 //!
 //! [`cases`] says what is measured, [`contest`] verifies, [`turns`] times, [`limits`] is what the machine allows, [`table`],
 //! [`json`] and [`plot`] write the [`report`]. Other benches: [`sweep`], one layer on many shapes; [`kinds`], one layer of every type,
-//! forward and backward.
+//! forward and backward; [`regions`],
+//! windows over several axes.
 
 mod cases;
 mod contest;
@@ -11,6 +12,7 @@ mod kinds;
 mod limits;
 mod machine;
 mod plot;
+mod regions;
 mod report;
 mod svg;
 mod sweep;
@@ -45,6 +47,10 @@ pub struct Arguments {
     /// same bytes: in the caches and, without --quick, beyond them.
     #[arg(long, group = "measured", conflicts_with = "plot")]
     kinds: bool,
+    /// Measures windows within channels, 3×3, 9×9 and 31×31, forward and backward, beside size 5 across the channels, the kernel
+    /// that is not specialized, and a copy. With --shape and --within or --axes: those.
+    #[arg(long, group = "measured", conflicts_with_all = ["plot", "size"])]
+    regions: bool,
     #[command(flatten)]
     layer: LayerArguments,
     /// Writes all numbers to a file.
@@ -64,7 +70,9 @@ pub fn adjust(argument: clap::Arg) -> clap::Arg {
         "size" => argument.required(false).default_value("5").requires("measured"),
         "backend" => argument.hide(true),
         "alpha" | "beta" | "k" | "convention" | "boundary" => argument.requires("measured"),
-        "channel_axis" => argument.requires("shapes").conflicts_with("sweep"),
+        // What is required of an argument is not asked for where it cannot be had.
+        "channel_axis" => argument.requires("shapes").conflicts_with_all(["sweep", "kinds", "regions"]),
+        "within" | "axes" => argument.requires("shapes").conflicts_with_all(["sweep", "kinds", "regions", "plot"]),
         _ => argument,
     }
 }
@@ -81,16 +89,26 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
     };
     if arguments.sweep {
         let (json, plot) = (open(&arguments.json)?, open(&arguments.plot)?);
-        let sweep = sweep::run(&arguments.layer.config(1), arguments.quick)?;
+        let sweep = sweep::run(&arguments.layer.parameters(), arguments.quick)?;
         write(json, &|| sweep::json::text(&sweep))?;
         write(plot, &|| sweep::plot::svg(&sweep))?;
         return Ok(sweep::table::print(&sweep, out)?);
     }
     if arguments.kinds {
         let json = open(&arguments.json)?;
-        let kinds = kinds::run(&arguments.layer.config(1), arguments.quick)?;
+        let kinds = kinds::run(&arguments.layer.parameters(), arguments.quick)?;
         write(json, &|| kinds::text::json(&kinds))?;
         return Ok(kinds::text::print(&kinds, out)?);
+    }
+    if arguments.regions || !arguments.layer.windows.are_across_channels() {
+        let json = open(&arguments.json)?;
+        let regions = if arguments.regions {
+            regions::squares(&arguments.layer, arguments.quick)?
+        } else {
+            regions::asked(&arguments.layer, &arguments.shapes, arguments.quick)?
+        };
+        write(json, &|| regions::text::json(&regions))?;
+        return Ok(regions::text::print(&regions, out)?);
     }
     let cases = if arguments.shapes.is_empty() {
         let width = |case: Case| Case { config: case.config.clone().width(arguments.layer.width.into()), ..case };

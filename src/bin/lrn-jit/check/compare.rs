@@ -6,9 +6,9 @@ use super::bounds::Lane;
 use super::drawing::{self, Drawn};
 use super::exact::{self, Expectation};
 use super::tally::{Entry, Layout, Tally};
+use super::windows::Windows;
 use crate::arguments::InputArguments;
 use crate::failure::Failure;
-use crate::rivals::Slabs;
 use crate::task::TaskName;
 use crate::values::Value;
 
@@ -19,7 +19,7 @@ const OTHER: u64 = 0x5555_5555_5555_5555;
 pub fn check<E: Value>(drawn: &Drawn, tally: &mut Tally, sabotage: &mut bool) -> Result<Result<(), String>, Failure> {
     let Drawn { case, task, relu, .. } = drawn;
     let input = InputArguments { relu: *relu };
-    let config = case.settings.config().channel_axis(case.axis).input_activation(input.into());
+    let config = drawn.config().input_activation(input.into());
     let interpreter = config.clone().backend(Backend::Interpreter).build_for::<E>()?;
     let layers = compiled::<E>(&config)?;
     let Some(jit) = layers.last() else { return Err(Failure::input("this host cannot run compiled code")) };
@@ -35,7 +35,7 @@ pub fn check<E: Value>(drawn: &Drawn, tally: &mut Tally, sabotage: &mut bool) ->
         *y = E::of_bits(y.bits() ^ 1);
         *sabotage = false;
     }
-    let what = format!("{jit} as {}, {}, shape {:?}", E::NAME, task.name(), case.shape);
+    let what = format!("{jit} as {}, {}, shape {:?}{}", E::NAME, task.name(), case.shape, drawn.over());
     for other in &layers[..layers.len() - 1] {
         if let Some(at) = difference(&run(other, &Serial)?, &y) {
             let (one, two) = (other.backend(), jit.backend());
@@ -81,7 +81,7 @@ fn difference<E: Value>(a: &[E], b: &[E]) -> Option<usize> {
     a.iter().zip(b).position(|(a, b)| !a.same(*b))
 }
 
-/// Compares to f64, column by column.
+/// Compares to f64, box by box: a box has the axes from the outermost that windows extend over to the innermost.
 fn judge<E: Value>(
     drawn: &Drawn,
     jit: &LocalResponseNorm<E>,
@@ -89,20 +89,26 @@ fn judge<E: Value>(
     y: &[E],
     tally: &mut Tally,
 ) -> Result<(), String> {
-    let case = &drawn.case;
-    let rank = case.shape.len() as isize;
-    let axis = if case.axis < 0 { case.axis + rank } else { case.axis };
-    let slabs = Slabs::new(&case.shape, axis as usize);
-    let Slabs { outer, channels, inner } = slabs;
-    let mut entry = Entry { cases: 1, activated: drawn.relu.into(), elements: x.len(), ..Entry::default() };
+    let (shape, mut axes) = (&drawn.case.shape, drawn.axes());
+    let (first, end) = match axes[..] {
+        [] => (0, 0),
+        [first, ..] => (first, axes[axes.len() - 1] + 1),
+    };
+    axes.iter_mut().for_each(|axis| *axis -= first);
+    let product = |extents: &[usize]| extents.iter().product::<usize>();
+    let (outer, elements, inner) = (product(&shape[..first]), product(&shape[first..end]), product(&shape[end..]));
+    let windows = Windows::new(jit.plan(), &shape[first..end], &axes);
+    let boxed = usize::from(jit.plan().axes > 1);
+    let mut entry = Entry { cases: 1, activated: drawn.relu.into(), boxed, elements: x.len(), ..Entry::default() };
     let mut wrong = None;
     for slab in 0..outer {
         for position in 0..inner {
-            let at = |channel: usize| (slab * channels + channel) * inner + position;
-            let column = |of: &[E]| -> Vec<f64> { (0..channels).map(|channel| of[at(channel)].value()).collect() };
-            for (channel, expected) in exact::column(jit, drawn.task, &column(x), &column(v)).into_iter().enumerate() {
+            let at = |element: usize| (slab * elements + element) * inner + position;
+            let values = |of: &[E]| -> Vec<f64> { (0..elements).map(|element| of[at(element)].value()).collect() };
+            let expected = exact::of_box(jit, drawn.task, &windows, &values(x), &values(v));
+            for (element, expected) in expected.into_iter().enumerate() {
                 let Some(Expectation { value, ulp: allowed }) = expected else { continue };
-                let at = at(channel);
+                let at = at(element);
                 let error = ulp::<E>(y[at].value(), value);
                 entry.judged(error, allowed);
                 if error > allowed && wrong.is_none() {
@@ -114,7 +120,7 @@ fn judge<E: Value>(
             }
         }
     }
-    tally.add(&drawing::coverage::recipe(jit.plan()), Layout::of(slabs), drawn, entry);
+    tally.add(&drawing::coverage::recipe(jit.plan()), Layout::of(jit.plan(), inner), drawn, entry);
     wrong.map_or(Ok(()), Err)
 }
 

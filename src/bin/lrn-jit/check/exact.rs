@@ -6,22 +6,24 @@
 //! ```text
 //! forward   y  = x·d^(−β)
 //! jvp       y  = (v − 2aβ·x·(Σxv)/d)·d^(−β)
-//! backward  r  = g·d^(−β), h = r·(x/d);  g' = r − 2aβ·x·Σh over the channels whose windows hold this one
+//! backward  r  = g·d^(−β), h = r·(x/d);  g' = r − 2aβ·x·Σh over the elements whose windows hold this one
 //! ```
 //!
-//! with errors carried along by [`bounds`](super::bounds): a sum's are t + 4 roundings, where t bounds the additions on the
-//! way of a term to the sum (one a tap, on a ring at most two a channel); the power's are `Power::max_ulp`, some of which are
-//! measured over samples, hence half an ulp more. Halves are computed in f32: to the error of that comes what a polynomial for
-//! them may err ([`hidden`]), and the half ulp of the rounding at the end. In f64 the exact value errs as the kernel does, so
+//! with every tap of a box read by itself ([`windows`](super::windows)), and errors carried along by [`bounds`](super::bounds): a
+//! sum's are t + 4 roundings, where t bounds the additions on the way of a term to the sum (axis by axis one a tap, on a ring at most
+//! two an index); the power's are `Power::max_ulp`, some of which are
+//! measured over samples, hence half an ulp more. Halves are computed in f32: to the error of that comes the half ulp of the
+//! rounding at the end. In f64 the exact value errs as the kernel does, so
 //! twice as much is allowed.
 //!
 //! Nothing is said, and only the bits are compared, where the window holds NaN or ∞ or its sum comes near the end of the
 //! floats; where d is not positive and normal, or it or the result cancels; of the forward pass, where x or y is not normal.
 
-use lrn_jit::plan::{Formula, Plan, Power};
-use lrn_jit::{Activation, Boundary, LocalResponseNorm, Number};
+use lrn_jit::plan::{Formula, Power};
+use lrn_jit::{Activation, LocalResponseNorm, Number};
 
 use super::bounds::{Bounded, Lane};
+use super::windows::{Held, Windows};
 use crate::task::TaskName;
 use crate::values::Value;
 
@@ -32,10 +34,11 @@ pub struct Expectation {
     pub ulp: f64,
 }
 
-/// The expectations of a column of channels, of x and perhaps a gradient or a tangent; none where nothing is said.
-pub fn column<E: Value>(
+/// The expectations of a box of elements, of x and perhaps a gradient or a tangent; none where nothing is said.
+pub fn of_box<E: Value>(
     layer: &LocalResponseNorm<E>,
     task: TaskName,
+    windows: &Windows,
     x: &[f64],
     v: &[f64],
 ) -> Vec<Option<Expectation>> {
@@ -52,7 +55,7 @@ pub fn column<E: Value>(
         // Of a number of which no digit is sure nothing is said.
         (result.is_known() && ulp < f64::from(E::PRECISION).exp2()).then_some(Expectation { value, ulp })
     };
-    bounded(layer, lane, task, x, v).iter().map(said).collect()
+    bounded(layer, task, &Sums { windows, lane }, x, v).iter().map(said).collect()
 }
 
 /// What elements are computed in.
@@ -63,67 +66,60 @@ fn lane<E: Value>() -> Lane {
     }
 }
 
-/// ulp of f32 that a recipe may err more, because the rounding to an element hides it.
-fn hidden(number: Number) -> f64 {
-    match number {
-        Number::F16 => 2.0,
-        Number::Bf16 => 32.0,
-        _ => 0.0,
-    }
-}
-
-fn bounded<E: Value>(layer: &LocalResponseNorm<E>, lane: Lane, task: TaskName, x: &[f64], v: &[f64]) -> Vec<Bounded> {
-    let plan = layer.plan();
+fn bounded<E: Value>(
+    layer: &LocalResponseNorm<E>,
+    task: TaskName,
+    sums: &Sums<'_>,
+    x: &[f64],
+    v: &[f64],
+) -> Vec<Bounded> {
+    let (plan, lane) = (layer.plan(), sums.lane);
     let relu = plan.input == Activation::Relu;
     // What leads to or from an x that was cut off is 0.
-    let cut = |channel: usize, value: Bounded| if relu && x[channel] <= 0.0 { Bounded::ZERO } else { value };
+    let cut = |at: usize, value: Bounded| if relu && x[at] <= 0.0 { Bounded::ZERO } else { value };
     let read = |value: f64| Bounded::exact(value);
-    let channels = 0..x.len();
-    let activated = |channel: usize| cut(channel, read(x[channel]));
+    let elements = 0..x.len();
+    let activated = |at: usize| cut(at, read(x[at]));
     let &Formula::Normalize { a, k, ref power, .. } = &plan.formula else {
         let of = if task == TaskName::Forward { x } else { v };
-        return channels
-            .map(|channel| cut(channel, read(of[channel])))
-            .map(|value| scaled(layer, lane, value))
-            .collect();
+        return elements.map(|at| cut(at, read(of[at]))).map(|value| scaled(layer, lane, value)).collect();
     };
-    let windows = Windows { plan, channels: x.len(), lane };
     let [a, k] = [a, k].map(Bounded::exact);
-    let x: Vec<_> = channels.clone().map(activated).collect();
-    let base = |channel| lane.fma(windows.over(channel, &x, &x), a, k);
-    let raise = |value, d| lane.power(value, d, layer.beta(), recipe_ulp(power, E::NUMBER));
+    let x: Vec<_> = elements.clone().map(activated).collect();
+    let base = |at| lane.fma(sums.over(at, &x, &x), a, k);
+    let raise = |value, d| lane.power(value, d, layer.beta(), recipe_ulp(power));
     let factor = lane.constant(-2.0 * a.value * power.beta);
     match task {
-        TaskName::Forward => channels
-            .map(|channel| {
-                let y = raise(x[channel], base(channel));
-                let normal = lane.is_normal(x[channel].value) && lane.is_normal(y.value);
+        TaskName::Forward => elements
+            .map(|at| {
+                let y = raise(x[at], base(at));
+                let normal = lane.is_normal(x[at].value) && lane.is_normal(y.value);
                 if normal || y == Bounded::ZERO { y } else { Bounded::UNKNOWN }
             })
             .collect(),
         TaskName::Jvp => {
-            let v: Vec<_> = channels.clone().map(|channel| cut(channel, read(v[channel]))).collect();
-            channels
-                .map(|channel| {
-                    let d = base(channel);
-                    let share = lane.div(windows.over(channel, &x, &v), d);
-                    raise(lane.fma(lane.mul(x[channel], factor), share, v[channel]), d)
+            let v: Vec<_> = elements.clone().map(|at| cut(at, read(v[at]))).collect();
+            elements
+                .map(|at| {
+                    let d = base(at);
+                    let share = lane.div(sums.over(at, &x, &v), d);
+                    raise(lane.fma(lane.mul(x[at], factor), share, v[at]), d)
                 })
                 .collect()
         }
         TaskName::Backward => {
-            let (r, h): (Vec<_>, Vec<_>) = channels
+            let (r, h): (Vec<_>, Vec<_>) = elements
                 .clone()
-                .map(|channel| {
-                    let d = base(channel);
-                    let r = raise(read(v[channel]), d);
-                    (r, lane.mul(r, lane.div(x[channel], d)))
+                .map(|at| {
+                    let d = base(at);
+                    let r = raise(read(v[at]), d);
+                    (r, lane.mul(r, lane.div(x[at], d)))
                 })
                 .unzip();
-            channels
-                .map(|channel| {
-                    let sum = windows.that_hold(channel, &h);
-                    cut(channel, lane.fma(lane.mul(x[channel], factor), sum, r[channel]))
+            elements
+                .map(|at| {
+                    let sum = sums.that_hold(at, &h);
+                    cut(at, lane.fma(lane.mul(x[at], factor), sum, r[at]))
                 })
                 .collect()
         }
@@ -131,8 +127,8 @@ fn bounded<E: Value>(layer: &LocalResponseNorm<E>, lane: Lane, task: TaskName, x
 }
 
 /// ulp of the lane that a recipe may err.
-fn recipe_ulp(power: &Power, number: Number) -> f64 {
-    power.max_ulp() + 0.5 + hidden(number)
+fn recipe_ulp(power: &Power) -> f64 {
+    power.max_ulp() + 0.5
 }
 
 /// Where there is no window: a value times one or two factors, or none.
@@ -152,62 +148,38 @@ fn scaled<E: Value>(layer: &LocalResponseNorm<E>, lane: Lane, value: Bounded) ->
     Bounded { value: y, error: (1.5 * factors.len() as f64 + 0.5) * lane.unit(y) }
 }
 
-/// The windows of a plan over so many channels.
-struct Windows<'a> {
-    plan: &'a Plan,
-    channels: usize,
+/// Sums over the elements of windows.
+struct Sums<'a> {
+    windows: &'a Windows,
     lane: Lane,
 }
 
-impl Windows<'_> {
-    /// The sum of products over a channel's window.
-    fn over(&self, channel: usize, a: &[Bounded], b: &[Bounded]) -> Bounded {
-        self.sum(|other| self.times(other, channel), |other| (a[other], b[other]))
+impl Sums<'_> {
+    /// The sum of products over an element's window.
+    fn over(&self, at: usize, a: &[Bounded], b: &[Bounded]) -> Bounded {
+        self.sum(&self.windows.held(at), |other| (a[other], b[other]))
     }
 
-    /// The sum over the channels whose windows hold a channel.
-    fn that_hold(&self, channel: usize, h: &[Bounded]) -> Bounded {
+    /// The sum over the elements whose windows hold an element.
+    fn that_hold(&self, at: usize, h: &[Bounded]) -> Bounded {
         let one = Bounded::exact(1.0);
-        self.sum(|other| self.times(channel, other), |other| (h[other], one))
+        self.sum(&self.windows.holders(at), |other| (h[other], one))
     }
 
-    fn sum(&self, times: impl Fn(usize) -> f64, product: impl Fn(usize) -> (Bounded, Bounded)) -> Bounded {
-        let counted = (0..self.channels).map(|channel| (times(channel), channel)).filter(|&(times, _)| times > 0.0);
-        let (mut taps, mut products) = (0.0, Vec::with_capacity(self.channels));
-        for (times, channel) in counted {
-            let (a, b) = product(channel);
-            taps += times;
+    fn sum(&self, held: &Held<'_>, product: impl Fn(usize) -> (Bounded, Bounded)) -> Bounded {
+        let mut products = vec![];
+        held.each(|other, times| {
+            let (a, b) = product(other);
             products.push((times, a, b));
-        }
-        let additions = f64::min(taps, 2.0 * self.channels as f64);
-        self.lane.sum(additions + 4.0, products.into_iter())
-    }
-
-    /// How often the window of `channel` reads the channel `index`.
-    fn times(&self, index: usize, channel: usize) -> f64 {
-        let &Plan { before, after, boundary, .. } = self.plan;
-        match boundary {
-            Boundary::Zero => {
-                let inside = index.saturating_add(before) >= channel && index <= channel.saturating_add(after);
-                f64::from(u8::from(inside))
-            }
-            Boundary::Wrap => {
-                // Positions channel − before … channel + after that are index modulo channels, counted from a multiple of it.
-                let (count, shift) = (self.channels as u128, before.div_ceil(self.channels) as u128);
-                let origin = channel as u128 + shift * count;
-                let (first, last) = (origin - before as u128, origin + after as u128);
-                // How many of 0..end are it.
-                let below = |end: u128| (end + count - 1 - index as u128) / count;
-                (below(last + 1) - below(first)) as f64
-            }
-        }
+        });
+        self.lane.sum(held.additions() + 4.0, products.into_iter())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lrn_jit::{Backend, LrnConfig, Serial, Window};
+    use lrn_jit::{Backend, Boundary, LrnConfig, Serial, Window};
 
     /// The library's reference shares no code with this one; both are f64.
     #[test]
@@ -224,7 +196,8 @@ mod tests {
                     for task in TaskName::ALL {
                         let mut y = vec![0.0; 7];
                         task.run(&layer, &Serial, [&x, &v], &[1, 7], &mut y).unwrap();
-                        for (expected, y) in column(&layer, task, &x, &v).into_iter().zip(y) {
+                        let windows = Windows::new(layer.plan(), &[7], &[0]);
+                        for (expected, y) in of_box(&layer, task, &windows, &x, &v).into_iter().zip(y) {
                             // Nothing is said of an x that is cut off or scaled, nor of what cancels to no digit.
                             let Some(Expectation { value, ulp }) = expected else {
                                 assert!(y.abs() < 1e-12 || alpha == 0.0, "{task:?} {boundary:?} {before} {after}: {y}");
@@ -241,5 +214,51 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Boxes of every set of axes, in the middle of a tensor.
+    #[test]
+    fn boxes_are_the_references() {
+        let extents = [3, 5, 2, 4];
+        let elements: usize = extents.iter().product();
+        let of = |step: usize| (0..elements).map(move |i| (i * step % 37) as f64 / 9.0 - 2.0).collect::<Vec<_>>();
+        let (x, v) = (of(5), of(11));
+        for set in 0..16usize {
+            let axes: Vec<usize> = (0..4).filter(|axis| set >> axis & 1 > 0).collect();
+            for (boundary, before, after) in [(Boundary::Zero, 1, 2), (Boundary::Wrap, 1, 0), (Boundary::Wrap, 7, 30)] {
+                let signed: Vec<isize> = axes.iter().map(|axis| axis.cast_signed()).collect();
+                let config = LrnConfig::window(Window { before, after, divisor: 2.0 }).alpha(0.5).k(0.5);
+                let config = config.boundary(boundary).over_axes(&signed).backend(Backend::Reference);
+                let layer = config.build_for::<f64>().unwrap();
+                let windows = Windows::new(layer.plan(), &extents, &axes);
+                for task in TaskName::ALL {
+                    let mut y = vec![0.0; elements];
+                    task.run(&layer, &Serial, [&x, &v], &extents, &mut y).unwrap();
+                    let expected = of_box(&layer, task, &windows, &x, &v);
+                    let said = expected.iter().flatten().count();
+                    assert!(said * 10 > 9 * elements, "{axes:?}: {said} of {elements}");
+                    for (expected, y) in expected.into_iter().zip(y) {
+                        let Some(Expectation { value, .. }) = expected else { continue };
+                        let close = (value - y).abs() <= 1e-12 * (value.abs() + 1.0);
+                        assert!(close, "{task:?} {boundary:?} {axes:?}: {value} {y}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Alpha is divided once for each axis.
+    #[test]
+    fn the_weight_is_alpha_over_the_taps_of_a_box() {
+        let weight = |config: LrnConfig| match config.backend(Backend::Reference).build().unwrap().plan().formula {
+            Formula::Normalize { a, .. } => a,
+            _ => f64::NAN,
+        };
+        let layer = || LrnConfig::new(4).alpha(64.0);
+        for dims in 1..=3 {
+            assert_eq!(weight(layer().within_channel(dims)), 64.0 / 4f64.powi(dims as i32));
+        }
+        assert_eq!(weight(layer().over_axes(&[])), 64.0);
+        assert_eq!(weight(layer().over_axes(&[-1, 0])), 4.0);
     }
 }

@@ -1,13 +1,14 @@
 //! `lrn-jit check`: random configurations on this machine, compiled code against the interpreter and against f64.
 //!
-//! [`drawing`] draws the cases, [`compare`] runs them, [`exact`] says what is right and how far from it is still good, by the
-//! error analysis of [`bounds`]; [`tally`] counts what was met.
+//! [`drawing`] draws the cases, [`compare`] runs them, [`exact`] says what is right and how far from it is still good, of the elements
+//! that [`windows`] hold, by the error analysis of [`bounds`]; [`tally`] counts what was met.
 
 mod bounds;
 mod compare;
 mod drawing;
 mod exact;
 mod tally;
+mod windows;
 
 use std::io::Write;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -20,12 +21,13 @@ use crate::failure::Failure;
 use crate::task::TaskName;
 use tally::Tally;
 
-/// Checks compiled code on this machine: random layers and tensors of every type, forward and gradients, with and without a ReLU:
-/// the same bits as the interpreter, and as close to the formula in f64 as stated.
+/// Checks compiled code on this machine: random layers and tensors of every type, windows along the channels and over any axes,
+/// forward and gradients, with and without a ReLU: the same bits as the interpreter, and as close to the formula in f64 as stated.
 ///
-/// Prints how many layers ran of each recipe, by how their channels lie (last; inner extent under 16; planes), how far from
+/// Prints how many layers ran of each recipe, by how their channels lie (last; inner extent under 16; planes) or with windows over
+/// several axes (boxes), how far from
 /// f64 the worst number was, and what share that is of what was allowed there (an error of the base counts beta times); then
-/// the same by type and task, in ulp of the type.
+/// the same by type and task, in ulp of the type; and how many had windows over how many axes of which rank.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// How long.

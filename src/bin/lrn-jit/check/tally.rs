@@ -1,16 +1,16 @@
-//! What a check has met: plans by recipe, boundary and layout, types and tasks, and how far from f64 they came.
+//! What a check has met: plans by recipe, boundary and layout, types and tasks, axes and ranks, and how far from f64 they came.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use lrn_jit::Boundary;
+use lrn_jit::plan::Plan;
+use lrn_jit::{Boundary, Region};
 
 use super::drawing::Drawn;
 use crate::arguments::NumberName;
-use crate::rivals::Slabs;
 use crate::task::TaskName;
 
-/// How channels lie in memory, as far as it makes a difference to a kernel.
+/// How what windows extend over lies in memory, as far as it makes a difference to a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layout {
     /// Neighbouring channels side by side.
@@ -19,14 +19,18 @@ pub enum Layout {
     ShortRows,
     /// Longer ones.
     Planes,
+    /// Windows over several axes.
+    Boxes,
 }
 
 impl Layout {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::Last, "last"), (Self::ShortRows, "inner 2-15"), (Self::Planes, "planes")];
+    const ALL: [(Self, &'static str); 4] =
+        [(Self::Last, "last"), (Self::ShortRows, "inner 2-15"), (Self::Planes, "planes"), (Self::Boxes, "boxes")];
 
-    pub fn of(slabs: Slabs) -> Self {
-        match slabs.inner {
+    /// Of a plan where so many elements lie inside the axes of the windows.
+    pub fn of(plan: &Plan, inner: usize) -> Self {
+        match inner {
+            _ if plan.axes > 1 => Self::Boxes,
             0 | 1 => Self::Last,
             2..16 => Self::ShortRows,
             _ => Self::Planes,
@@ -40,6 +44,8 @@ pub struct Entry {
     pub cases: usize,
     /// Those with a ReLU before the layer.
     pub activated: usize,
+    /// Those with windows over several axes.
+    pub boxed: usize,
     pub elements: usize,
     /// Outputs that were compared to f64.
     pub judged: usize,
@@ -62,6 +68,7 @@ impl Entry {
         Self {
             cases: self.cases + other.cases,
             activated: self.activated + other.activated,
+            boxed: self.boxed + other.boxed,
             elements: self.elements + other.elements,
             judged: self.judged + other.judged,
             worst: self.worst.max(other.worst),
@@ -75,7 +82,12 @@ impl Entry {
 pub struct Tally {
     plans: BTreeMap<(String, bool), BTreeMap<Layout, Entry>>,
     kinds: BTreeMap<(NumberName, TaskName), Entry>,
+    /// Cases of windows over so many axes, named as such, by rank.
+    regions: BTreeMap<usize, [usize; RANKS]>,
 }
+
+/// The highest rank that is drawn.
+const RANKS: usize = 6;
 
 impl Tally {
     /// Adds a case.
@@ -85,6 +97,9 @@ impl Tally {
         *plan = plan.merge(entry);
         let kind = self.kinds.entry((drawn.dtype, drawn.task)).or_default();
         *kind = kind.merge(entry);
+        if drawn.region != Region::AcrossChannels {
+            self.regions.entry(drawn.axes().len()).or_default()[drawn.case.shape.len() - 1] += 1;
+        }
     }
 
     pub fn cases(&self) -> usize {
@@ -118,6 +133,7 @@ impl Tally {
             row.values().copied().fold(Entry::default(), Entry::merge).print_errors(out)?;
         }
         self.print_kinds(out)?;
+        self.print_regions(out)?;
         let Entry { elements, judged, worst, share, .. } = self.all();
         let variants: usize = self.plans.values().map(BTreeMap::len).sum();
         writeln!(
@@ -132,16 +148,35 @@ impl Tally {
     /// One line a type and task.
     fn print_kinds(&self, out: &mut impl Write) -> io::Result<()> {
         write!(out, "\n{:6}{:10}", "type", "task")?;
-        let head = ["cases", "with ReLU", "numbers", "by f64", "worst ulp"];
+        let head = ["cases", "with ReLU", "in boxes", "numbers", "by f64", "worst ulp"];
         head.iter().try_for_each(|name| write!(out, "{name:>11}"))?;
         writeln!(out, "{:>12}", "of allowed")?;
         for ((dtype, task), entry) in &self.kinds {
-            let Entry { cases, activated, elements, judged, .. } = entry;
-            write!(out, "{:6}{:10}{cases:>11}{activated:>11}", dtype.name(), task.name())?;
+            let Entry { cases, activated, boxed, elements, judged, .. } = entry;
+            write!(out, "{:6}{:10}{cases:>11}{activated:>11}{boxed:>11}", dtype.name(), task.name())?;
             write!(out, "{elements:>11}{judged:>11}")?;
             entry.print_errors(out)?;
         }
         Ok(())
+    }
+
+    /// One line a number of axes.
+    fn print_regions(&self, out: &mut impl Write) -> io::Result<()> {
+        if self.regions.is_empty() {
+            return Ok(());
+        }
+        write!(out, "\n{:16}", "windows over")?;
+        (1..=RANKS).try_for_each(|rank| write!(out, "{:>11}", format!("rank {rank}")))?;
+        for (axes, cases) in &self.regions {
+            let name = match axes {
+                0 => "no axis".into(),
+                1 => "1 axis".into(),
+                axes => format!("{axes} axes"),
+            };
+            write!(out, "\n{name:16}")?;
+            cases.iter().try_for_each(|count| write!(out, "{count:>11}"))?;
+        }
+        writeln!(out)
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod generic;
 pub mod lanes;
 pub mod monomorphised;
+pub mod planes;
 
 /// A tensor as `outer` slabs of `channels` rows of `inner` contiguous elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

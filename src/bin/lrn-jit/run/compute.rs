@@ -31,7 +31,7 @@ pub struct Description {
 pub trait Compute: Sync {
     /// Replaces the input in the first of `tensors` by the output, and the gradient in the second by that of the input, if they are
     /// wanted; all in the byte orders of their files. `spare` is as long as they are.
-    fn run(&self, chunk: &Chunk, tensors: &mut [Buffer], spare: &mut Buffer) -> Result<(), Failure>;
+    fn run(&self, chunk: &Chunk<'_>, tensors: &mut [Buffer], spare: &mut Buffer) -> Result<(), Failure>;
 
     fn description(&self) -> Description;
 }
@@ -170,7 +170,7 @@ impl<F: Value> Computing<F> {
 }
 
 impl<F: Value> Compute for Computing<F> {
-    fn run(&self, chunk: &Chunk, tensors: &mut [Buffer], spare: &mut Buffer) -> Result<(), Failure> {
+    fn run(&self, chunk: &Chunk<'_>, tensors: &mut [Buffer], spare: &mut Buffer) -> Result<(), Failure> {
         let (shape, count) = (&chunk.shape(), chunk.elements());
         for (tensor, swap) in tensors.iter_mut().zip(self.swap) {
             swapped(&mut elements::<F>(tensor, count)[..], swap);

@@ -1,10 +1,12 @@
 //! `lrn-jit run`: normalizes a .npy file, and computes gradients.
 //!
 //! A Fortran-order file of shape s holds the bytes of a C-order one of the reversed shape, so nothing is transposed: the
-//! shape is reversed, and the channel axis counted from the other end. Either way the tensor is `outer` slabs of
-//! `channels` rows of `inner` elements. Slabs do not depend on each other, nor do the columns of a slab; so files are read,
-//! computed and written some megabytes at a time, in buffers that stay in the caches: several slabs, or where one is larger, a
-//! strip of its columns ([`slabs`]). One thread reads and writes ([`stream`]) while another computes ([`compute`]).
+//! shape is reversed, and axes are counted from the other end. (A window over several axes is then summed along the first of them
+//! first, where in C order it is the last: the same sum, rounded otherwise.) Either way the tensor is `outer` slabs, of the axes from
+//! the outermost that windows extend over to the innermost, of `inner` elements at every place. Slabs do not depend on each other,
+//! nor do the `inner` columns of a slab; so files are read, computed and written some megabytes at a time, in buffers that stay in
+//! the caches: several slabs, or where one is larger, a strip of its columns ([`slabs`]). One thread reads and writes ([`stream`])
+//! while another computes ([`compute`]).
 
 mod compute;
 mod slabs;
@@ -22,6 +24,7 @@ use crate::arguments::{InputArguments, LayerArguments};
 use crate::failure::Failure;
 use crate::npy::{self, Npy};
 use crate::output::{self, Output};
+use crate::windows;
 use compute::{Compute, Description, Wanted};
 use slabs::Slabs;
 use stream::{Tensor, Tensors};
@@ -37,6 +40,10 @@ Examples:
   lrn-jit run in.npy out.npy --size 5 --channel-axis=-1
   # the same in TensorFlow's terms, depth_radius 5
   lrn-jit run in.npy out.npy --size 11 --convention tensorflow --channel-axis 3
+  # within channels, 3 by 3 of the last two axes
+  lrn-jit run in.npy out.npy --size 3 --within 2
+  # over channels and columns: 5 by 5 of axes 1 and 3
+  lrn-jit run in.npy out.npy --size 5 --axes 1,3
   # in its place, behind a ReLU
   lrn-jit run a.npy --in-place --size 5 --relu --threads 2
   # the gradient of a loss for in.npy, given that for the layer's output
@@ -45,8 +52,11 @@ Examples:
   lrn-jit run in.npy out.npy --size 5 --compute bf16
 
 OUT.npy and DX.npy keep the shape, the order, the type and the byte order of
-IN.npy. Memory: some megabytes. Exit code 2 and one line on standard error where
-something is wrong.";
+IN.npy. Memory: some megabytes, or more where a slab, all that is inside the
+outermost axis of the windows and outside the innermost, takes more. Windows over
+several axes are summed along the last one first, and in Fortran order along the
+first: the last bits of the two may differ. Exit code 2 and one line on standard
+error where something is wrong.";
 
 /// Normalizes a .npy file (float32, float64 or float16, C or Fortran order, either byte order) into another of the same shape,
 /// order and type. With --grad computes the gradient as well, or alone.
@@ -95,9 +105,15 @@ impl Arguments {
         if self.in_place { Some(&self.input) } else { self.output.as_deref() }
     }
 
-    fn compute(&self, number: Number, wanted: Wanted, big_endian: [bool; 2]) -> Result<Box<dyn Compute>, Failure> {
-        // Whatever axis the channels are on, slabs have them in the middle.
-        let config = self.layer.config(1).input_activation(self.first.into());
+    fn compute(
+        &self,
+        number: Number,
+        slabs: &Slabs,
+        wanted: Wanted,
+        big_endian: [bool; 2],
+    ) -> Result<Box<dyn Compute>, Failure> {
+        // Whatever axes of the file windows extend over, chunks have them between the outer and the inner one.
+        let config = self.layer.parameters().over_axes(&slabs.windows()).input_activation(self.first.into());
         let make = match (self.compute, number) {
             (Some(ComputeName::Bf16), Number::F32) => compute::as_bf16,
             (Some(ComputeName::Bf16), _) => {
@@ -118,12 +134,13 @@ impl Arguments {
 pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut input = npy::open(&arguments.input)?;
-    let slabs = Slabs::new(&input.shape, input.fortran, arguments.layer.channel_axis)?;
+    let windows = arguments.layer.windows.of_shape(&input.shape)?;
+    let slabs = Slabs::new(&input.shape, input.fortran, &windows);
     let mut grad = arguments.grad.as_deref().map(|path| fitting(path, arguments, &input)).transpose()?;
     let wanted = Wanted { output: arguments.destination().is_some(), gradient: grad.is_some() };
     let big_endian = [input.big_endian, grad.as_ref().is_some_and(|grad| grad.big_endian)];
     let build = Instant::now();
-    let compute = arguments.compute(input.number, wanted, big_endian)?;
+    let compute = arguments.compute(input.number, &slabs, wanted, big_endian)?;
     let compiled = build.elapsed();
 
     let paths = [arguments.destination(), arguments.grad_output.as_deref()];
@@ -143,7 +160,7 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
     let written = writes.map(|(output, path)| Some(Tensor { file: output.as_mut()?.file(), path: path?, header }));
     let files = read.len() + written.iter().flatten().count();
     let size = npy::size(input.number);
-    let ran = stream::run(Tensors { slabs, size, read, written }, &*compute, arguments.threads)?;
+    let ran = stream::run(Tensors { slabs: &slabs, size, read, written }, &*compute, arguments.threads)?;
     for output in [output, grad_output].into_iter().flatten() {
         output.commit()?;
     }
@@ -151,7 +168,7 @@ pub fn execute(arguments: &Arguments, out: &mut impl Write) -> Result<(), Failur
         arguments,
         out,
         &compute.description(),
-        &input,
+        (&input, &windows),
         files * slabs.elements() * size,
         (compiled, ran, begun.elapsed()),
     )
@@ -184,30 +201,35 @@ fn begin(path: &Path, header: &[u8]) -> Result<Output, Failure> {
     Ok(output)
 }
 
-/// Says what ran and how fast; `bytes` of all files.
+/// Says what ran, over which axes, and how fast; `bytes` of all files.
 fn report(
     arguments: &Arguments,
     out: &mut impl Write,
     description: &Description,
-    input: &Npy,
+    (input, axes): (&Npy, &[usize]),
     bytes: usize,
     (compiled, ran, whole): (Duration, Duration, Duration),
 ) -> Result<(), Failure> {
     let order = if input.fortran { "Fortran" } else { "C" };
     let endian = if input.big_endian { "big-endian" } else { "little-endian" };
-    let (name, shape, axis) = (npy::name(input.number), &input.shape, arguments.layer.channel_axis);
+    let (name, shape) = (npy::name(input.number), &input.shape);
+    let asked = &arguments.layer.windows;
+    let windows = if asked.are_across_channels() { asked.to_string() } else { windows::over(axes) };
     let Description { layer, backend, plan } = description;
     writeln!(out, "input      {}: {name} {shape}, {order} order, {endian}", arguments.input.display())?;
     if let Some(grad) = &arguments.grad {
         writeln!(out, "gradient   {}", grad.display())?;
     }
     let relu = if arguments.first.relu { " of max(x, 0)" } else { "" };
-    writeln!(out, "layer      {layer}{relu}, channels on axis {axis}")?;
+    writeln!(out, "layer      {layer}{relu}, {windows}")?;
     if arguments.compute.is_some() {
         writeln!(out, "computed   as bf16")?;
     }
     writeln!(out, "backend    {backend}")?;
     writeln!(out, "plan       {}", plan.replace('\n', "\n           "))?;
+    if let ([first, _, ..], true) = (axes, input.fortran) {
+        writeln!(out, "order      windows are summed along axis {first} first: in memory it is the last")?;
+    }
     writeln!(out, "compiled   in {:.2} ms", milliseconds(compiled))?;
     if bytes == 0 {
         writeln!(out, "ran        on nothing: an extent is 0")?;

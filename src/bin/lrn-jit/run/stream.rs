@@ -28,7 +28,7 @@ pub struct Tensor<'a> {
 
 /// Tensors of the same shape and type.
 pub struct Tensors<'a> {
-    pub slabs: Slabs,
+    pub slabs: &'a Slabs,
     /// Bytes of an element.
     pub size: usize,
     /// The input, perhaps a gradient.
@@ -46,7 +46,7 @@ pub fn run(tensors: Tensors<'_>, compute: &dyn Compute, threads: u16) -> Result<
     let mut spare = memory(most, size)?;
     let files = read.len() + written.iter().flatten().count();
     let mut progress = Progress::new((files * slabs.elements() * size) as u64);
-    let (todo, asked) = mpsc::channel::<(Vec<Buffer>, Chunk)>();
+    let (todo, asked) = mpsc::channel::<(Vec<Buffer>, Chunk<'_>)>();
     let (answer, done) = mpsc::channel();
     let stopped = || Failure::input("the thread that computes stopped");
 
@@ -87,7 +87,7 @@ pub fn run(tensors: Tensors<'_>, compute: &dyn Compute, threads: u16) -> Result<
 }
 
 /// Reads a chunk.
-fn fill(tensor: &mut Tensor<'_>, chunk: &Chunk, bytes: &mut [u8]) -> Result<(), Failure> {
+fn fill(tensor: &mut Tensor<'_>, chunk: &Chunk<'_>, bytes: &mut [u8]) -> Result<(), Failure> {
     let Tensor { file, path, header } = tensor;
     chunk
         .pieces(bytes, |offset, piece| {
@@ -98,7 +98,7 @@ fn fill(tensor: &mut Tensor<'_>, chunk: &Chunk, bytes: &mut [u8]) -> Result<(), 
 }
 
 /// Writes a chunk.
-fn empty(tensor: &mut Tensor<'_>, chunk: &Chunk, bytes: &mut [u8]) -> Result<(), Failure> {
+fn empty(tensor: &mut Tensor<'_>, chunk: &Chunk<'_>, bytes: &mut [u8]) -> Result<(), Failure> {
     let Tensor { file, path, header } = tensor;
     chunk
         .pieces(bytes, |offset, piece| {
@@ -109,7 +109,7 @@ fn empty(tensor: &mut Tensor<'_>, chunk: &Chunk, bytes: &mut [u8]) -> Result<(),
 }
 
 /// A chunk's bytes in a buffer.
-fn bytes<'a>(buffer: &'a mut Buffer, chunk: &Chunk, size: usize) -> &'a mut [u8] {
+fn bytes<'a>(buffer: &'a mut Buffer, chunk: &Chunk<'_>, size: usize) -> &'a mut [u8] {
     &mut bytemuck::cast_slice_mut(buffer)[..chunk.elements() * size]
 }
 
