@@ -12,8 +12,8 @@
 //! with every tap of a box read by itself ([`windows`](super::windows)), and errors carried along by [`bounds`](super::bounds): a
 //! sum's are t + 4 roundings, where t bounds the additions on the way of a term to the sum (axis by axis one a tap, on a ring at most
 //! two an index); the power's are `Power::max_ulp`, some of which are
-//! measured over samples, hence half an ulp more. Halves are computed in f32: to the error of that comes what a polynomial for
-//! them may err ([`hidden`]), and the half ulp of the rounding at the end. In f64 the exact value errs as the kernel does, so
+//! measured over samples, hence half an ulp more. Halves are computed in f32: to the error of that comes the half ulp of the
+//! rounding at the end. In f64 the exact value errs as the kernel does, so
 //! twice as much is allowed.
 //!
 //! Nothing is said, and only the bits are compared, where the window holds NaN or ∞ or its sum comes near the end of the
@@ -66,15 +66,6 @@ fn lane<E: Value>() -> Lane {
     }
 }
 
-/// ulp of f32 that a recipe may err more, because the rounding to an element hides it.
-fn hidden(number: Number) -> f64 {
-    match number {
-        Number::F16 => 2.0,
-        Number::Bf16 => 32.0,
-        _ => 0.0,
-    }
-}
-
 fn bounded<E: Value>(
     layer: &LocalResponseNorm<E>,
     task: TaskName,
@@ -96,7 +87,7 @@ fn bounded<E: Value>(
     let [a, k] = [a, k].map(Bounded::exact);
     let x: Vec<_> = elements.clone().map(activated).collect();
     let base = |at| lane.fma(sums.over(at, &x, &x), a, k);
-    let raise = |value, d| lane.power(value, d, layer.beta(), recipe_ulp(power, E::NUMBER));
+    let raise = |value, d| lane.power(value, d, layer.beta(), recipe_ulp(power));
     let factor = lane.constant(-2.0 * a.value * power.beta);
     match task {
         TaskName::Forward => elements
@@ -136,8 +127,8 @@ fn bounded<E: Value>(
 }
 
 /// ulp of the lane that a recipe may err.
-fn recipe_ulp(power: &Power, number: Number) -> f64 {
-    power.max_ulp() + 0.5 + hidden(number)
+fn recipe_ulp(power: &Power) -> f64 {
+    power.max_ulp() + 0.5
 }
 
 /// Where there is no window: a value times one or two factors, or none.
