@@ -87,7 +87,12 @@ fn bounded<E: Value>(
     let [a, k] = [a, k].map(Bounded::exact);
     let x: Vec<_> = elements.clone().map(activated).collect();
     let base = |at| lane.fma(sums.over(at, &x, &x), a, k);
-    let raise = |value, d| lane.power(value, d, layer.beta(), recipe_ulp(power));
+    // A recipe multiplies with up to 2^|beta| before it is done. Of x that is no matter: |x| < 2^64 wherever d is finite.
+    let room =
+        if task == TaskName::Forward { lane.largest } else { lane.largest / layer.beta().abs().min(64.0).exp2() };
+    let raise = |value: Bounded, d| {
+        if value.value.abs() < room { lane.power(value, d, layer.beta(), recipe_ulp(power)) } else { Bounded::UNKNOWN }
+    };
     let factor = lane.constant(-2.0 * a.value * power.beta);
     match task {
         TaskName::Forward => elements
