@@ -176,9 +176,12 @@ impl<'a, E: Element> OnExecutor<'a, E> {
     /// Computes every part of a tensor.
     pub(crate) fn run(&self, task: Task, slices: Slices<'_, E>, space: &Space) -> Complete {
         let count = self.tasks(space.elements());
-        // Derivatives of long windows have no kernels of their own.
+        // Derivatives of long windows have no kernels of their own, nor have those of short rows, which would be worked on slab by
+        // slab: of boxes slabs are cut.
         let boxes = match space {
-            Space::Columns(geometry) if task != Task::Forward && self.layer.plan().is_cumulative() => {
+            Space::Columns(geometry)
+                if task != Task::Forward && (self.layer.plan().is_cumulative() || geometry.is_long()) =>
+            {
                 &Space::Boxes(geometry.boxes())
             }
             space => space,

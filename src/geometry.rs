@@ -2,6 +2,10 @@
 
 use crate::error::ShapeError;
 use crate::region::boxes::Boxes;
+use crate::region::tiling::WHOLE;
+
+/// Elements of rows that are worked on as rows, whatever the vectors.
+const SHORT: usize = 128;
 
 /// A tensor seen as `outer` slabs of `channels` rows of `inner` contiguous elements.
 ///
@@ -44,6 +48,11 @@ impl Geometry {
             return Self { outer: 0, channels: 1, inner: 0 };
         }
         Self { outer: 1, channels: 1, inner: shape.iter().product() }
+    }
+
+    /// Whether slabs are long, of short rows.
+    pub(crate) fn is_long(&self) -> bool {
+        self.inner < SHORT && self.channels * self.inner > WHOLE
     }
 
     /// The same as boxes.

@@ -1,5 +1,7 @@
 //! [`LocalResponseNorm`]: a configuration made executable.
 
+mod text;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -71,6 +73,9 @@ impl fmt::Display for BackendReport {
 /// Local Response Normalization over the channels of a tensor, as `torch.nn.LocalResponseNorm`:
 ///
 /// `y[n,c,s] = x[n,c,s] · (k + alpha/size · Σ x[n,j,s]²)^(−beta)`, j from c − size/2 to c + (size−1)/2.
+///
+/// Windows may extend over other axes instead: within a channel ([`LrnConfig::within_channel`]), or any
+/// ([`LrnConfig::over_axes`]).
 ///
 /// Built once for its parameters ([`new`](Self::new), [`LrnConfig`]); cheap to clone and free to share between threads.
 /// Source: Krizhevsky, Sutskever, Hinton, *ImageNet Classification with Deep Convolutional Neural Networks*, 2012, §3.3.
@@ -170,7 +175,7 @@ impl<E: Element> LocalResponseNorm<E> {
         Ok(Self { shared, element: PhantomData })
     }
 
-    /// Channels of the window as it was asked for.
+    /// Taps of the window along each of its axes, as they were asked for.
     #[must_use]
     pub fn size(&self) -> usize {
         self.shared.parameters.size
@@ -288,7 +293,8 @@ impl<E: Element> LocalResponseNorm<E> {
     ///
     /// # Errors
     ///
-    /// [`ShapeError`] if the shape has rank under 2, no such channel axis, or another number of elements than `x`.
+    /// [`ShapeError`] if the shape has not the axes that windows extend over (across channels, rank under 2 or no such channel
+    /// axis), or another number of elements than `x`.
     pub fn forward(&self, x: &[E], shape: &[usize]) -> Result<Vec<E>, ShapeError> {
         self.with_executor(&Serial).forward(x, shape)
     }
@@ -402,36 +408,5 @@ impl<E: Element> LocalResponseNorm<E> {
 impl<E: Element> Clone for LocalResponseNorm<E> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), element: PhantomData }
-    }
-}
-
-/// A float as Python's repr writes it.
-struct Number(f64);
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{:?}", self.0);
-        match text.split_once('e') {
-            None => f.write_str(&text),
-            Some((mantissa, exponent)) => {
-                let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
-                write!(f, "{mantissa}e{sign}{digits:0>2}")
-            }
-        }
-    }
-}
-
-/// As torch's repr: `LocalResponseNorm(5, alpha=0.0001, beta=0.75, k=1.0)`.
-impl<E: Element> fmt::Display for LocalResponseNorm<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parameters { size, alpha, beta, k, .. } = self.shared.parameters;
-        write!(f, "LocalResponseNorm({size}, alpha={}, beta={}, k={})", Number(alpha), Number(beta), Number(k))
-    }
-}
-
-impl<E: Element> fmt::Debug for LocalResponseNorm<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shared { parameters, report, .. } = &*self.shared;
-        f.debug_struct("LocalResponseNorm").field("parameters", parameters).field("backend", report).finish()
     }
 }

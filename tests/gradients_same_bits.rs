@@ -101,3 +101,28 @@ fn in_f16() {
 fn in_bf16() {
     same_bits::<bf16>(300, 34, bf16::from_f32);
 }
+
+/// Slabs of many channels and short rows are cut into bands; channels last they are not.
+#[test]
+fn long_slabs_have_the_same_bits() {
+    let rng = &mut Rng::new(77);
+    for (shape, size) in [([1, 3000, 50], 5), ([2, 9001, 17], 4), ([1, 5000, 33], 40), ([1, 140_000, 1], 9)] {
+        let [outer, channels, inner] = shape;
+        let mut tensor = || Data::Finite.draw(outer * channels * inner, rng.next());
+        let inputs: Inputs<f32> = Inputs { x: tensor(), g: tensor(), v: tensor() };
+        let last = |x: &Vec<f32>| channels_last(x, shape);
+        let inputs_last = Inputs { x: last(&inputs.x), g: last(&inputs.g), v: last(&inputs.v) };
+        let config = LrnConfig::new(size).alpha(3.0);
+        let interpreter = layer::<f32>(&config.clone().backend(Backend::Interpreter));
+        for derivative in Derivative::ALL {
+            let expected = derivative.run(&interpreter, &inputs, &shape);
+            for jit in compiled::<f32>(&config) {
+                assert_eq!(difference(&derivative.run(&jit, &inputs, &shape), &expected), None, "{shape:?} {size}");
+            }
+            for jit in compiled::<f32>(&config.clone().channel_axis(-1)) {
+                let got = derivative.run(&jit, &inputs_last, &[outer, inner, channels]);
+                assert_eq!(difference(&got, &channels_last(&expected, shape)), None, "{shape:?} {size}");
+            }
+        }
+    }
+}

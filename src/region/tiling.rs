@@ -21,7 +21,7 @@ use crate::plan::{Plan, Summation};
 use crate::task::Task;
 
 /// Elements of the largest slab that is worked on whole.
-const WHOLE: usize = 1 << 17;
+pub(crate) const WHOLE: usize = 1 << 17;
 /// Elements that small slabs are put together to: they and their sums stay in the first-level cache.
 const GROUP: usize = 1 << 12;
 /// Elements of a tile with its margins, about: some of a second-level cache.
