@@ -31,7 +31,7 @@
 //!                           └──▶ interpreter                                     │ one call per block of rows
 //!                                (same arithmetic)                               │
 //! slices + shape ──▶ Geometry ──▶ Parts ──────────────────────────────▶ jit/drive                every forward
-//! forward            geometry     tensor, executor                      jit/channels_last
+//! forward            geometry     tensor, executor                      jit/slabs
 //! ```
 //!
 //! What is computed is written once, in `arithmetic`, over a trait of lane-wise operations; given one implementation it emits

@@ -5,7 +5,7 @@
 //! input's header, byte for byte, so shape, order, type and byte order stay.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use lrn_jit::Number;
 use ndarray_npy::npy::header::{Header, ParseHeaderError, ReadHeaderError};
 
 use crate::failure::Failure;
+use crate::output;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// The longest header that is parsed: numpy's own limit.
@@ -65,13 +66,7 @@ impl fmt::Display for Shape {
 pub fn open(path: &Path) -> Result<Npy, Failure> {
     let name = path.display();
     let cannot = |error| Failure::input(format_args!("cannot read {name}: {error}"));
-    // Asked before opening: opening a pipe would wait for its writer.
-    let kind = fs::metadata(path).map_err(cannot)?;
-    if !kind.is_file() {
-        let what = if kind.is_dir() { "a directory" } else { "not a regular file" };
-        return Err(Failure::input(format_args!("cannot read {name}: it is {what}")));
-    }
-    let mut file = File::open(path).map_err(cannot)?;
+    let mut file = output::open(path)?;
     let length = file.metadata().map_err(cannot)?.len();
     let header = header_bytes(&mut file, length).map_err(|why| Failure::input(format_args!("{name} {why}")))?;
     let Header { type_descriptor, layout, shape } =

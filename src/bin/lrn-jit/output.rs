@@ -95,3 +95,16 @@ fn beside(folder: &Path) -> io::Result<NamedTempFile> {
     }
     builder.tempfile_in(folder)
 }
+
+/// Opens a file to read.
+pub fn open(path: &Path) -> Result<File, Failure> {
+    let name = path.display();
+    let cannot = |error| Failure::input(format_args!("cannot read {name}: {error}"));
+    // Asked before opening: opening a pipe would wait for its writer.
+    let kind = fs::metadata(path).map_err(cannot)?;
+    if !kind.is_file() {
+        let what = if kind.is_dir() { "a directory" } else { "not a regular file" };
+        return Err(Failure::input(format_args!("cannot read {name}: it is {what}")));
+    }
+    File::open(path).map_err(cannot)
+}

@@ -4,7 +4,6 @@
 //! although both decoders could give what there is of it. (A JPEG file that ends early but in due form cannot be told from a whole one:
 //! what its decoder does not find is grey.)
 
-use std::fs::{self, File};
 use std::io::{Cursor, Read as _};
 use std::path::Path;
 
@@ -16,6 +15,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use super::exif;
 use super::picture::{MOST_PIXELS, Picture, Tags};
 use crate::failure::Failure;
+use crate::output;
 
 /// The most bytes that a PNG decoder may take for what is not pixels: profiles, texts.
 const CHUNKS: usize = 64 << 20;
@@ -27,13 +27,7 @@ const LONGEST_MAGIC: u64 = 16;
 pub fn read(path: &Path) -> Result<(Picture, &'static str), Failure> {
     let name = path.display();
     let cannot = |error| Failure::input(format_args!("cannot read {name}: {error}"));
-    // Asked before opening: opening a pipe would wait for its writer.
-    let kind = fs::metadata(path).map_err(cannot)?;
-    if !kind.is_file() {
-        let what = if kind.is_dir() { "a directory" } else { "not a regular file" };
-        return Err(Failure::input(format_args!("cannot read {name}: it is {what}")));
-    }
-    let mut file = File::open(path).map_err(cannot)?;
+    let mut file = output::open(path)?;
     let mut bytes = Vec::new();
     (&mut file).take(LONGEST_MAGIC).read_to_end(&mut bytes).map_err(cannot)?;
     let (decode, format): (fn(&[u8]) -> _, _) = match &bytes[..] {
