@@ -2,7 +2,8 @@
 //! of their windows are made elsewhere.
 //!
 //! ```text
-//! rows: Σ        the window sums of each element, of each term (`jit/window_sums.rs` or `passes.rs` make them)
+//! rows: Σ        the window sums of each element, of each term (`jit/window_sums.rs` or `passes.rs` make them); or of windows over
+//!                several axes those over all but one, a row for each tap along that, to be added here
 //!       inputs   x, …
 //!       outputs  y, …
 //!
@@ -13,9 +14,10 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 
 use super::clif_lanes::{ClifLanes, ConstantTable, Operand, Place};
-use super::{Arguments, for_each_vector};
+use super::{Arguments, Sums, for_each_vector};
 use crate::arithmetic::Lanes as _;
 use crate::arithmetic::stage::outputs;
+use crate::arithmetic::window::PartialSums;
 use crate::plan::{Effort, Plan};
 use crate::task::Stage;
 
@@ -27,7 +29,7 @@ fn group_vectors(plan: &Plan) -> i64 {
 /// Emits the kernel's body.
 pub(super) fn emit(
     plan: &Plan,
-    stage: Stage,
+    (stage, sums): (Stage, Sums),
     builder: &mut FunctionBuilder<'_>,
     constants: &mut ConstantTable,
     Arguments { rows, constants: table, end }: Arguments,
@@ -38,7 +40,7 @@ pub(super) fn emit(
     let [middle, rest] = [vector * group, vector * 2].map(|step| builder.ins().band_imm_s(end, -step));
     let mut vectors = |range: (Option<Value>, Value), count: i64| {
         for_each_vector(builder, constants, (range.0, range.1, vector * count), |builder, constants, offset| {
-            let emit = Emit { plan, stage, builder, constants, arguments: (rows, table), lanes, offset };
+            let emit = Emit { plan, stage, sums, builder, constants, arguments: (rows, table), lanes, offset };
             match count {
                 4 => emit.vectors::<4>(),
                 2 => emit.vectors::<2>(),
@@ -57,6 +59,7 @@ pub(super) fn emit(
 struct Emit<'a, 'b> {
     plan: &'a Plan,
     stage: Stage,
+    sums: Sums,
     builder: &'a mut FunctionBuilder<'b>,
     constants: &'a mut ConstantTable,
     /// The rows and the table of constants.
@@ -69,24 +72,38 @@ struct Emit<'a, 'b> {
 impl Emit<'_, '_> {
     /// Emits `K` neighbouring vectors side by side.
     fn vectors<const K: usize>(self) {
-        let Self { plan, stage, builder, constants, arguments: (rows, table), lanes, offset } = self;
+        let Self { plan, stage, sums, builder, constants, arguments: (rows, table), lanes, offset } = self;
         let bytes = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
         let offsets: [Value; K] =
             std::array::from_fn(|i| if i == 0 { offset } else { builder.ins().iadd_imm_s(offset, bytes * i as i64) });
         let mut group = ClifLanes::<K>::new(builder, constants, table, lanes);
-        let terms = if plan.summation().is_some() { stage.terms().len() } else { 0 };
+        let sum_rows = sums.rows(plan);
+        let inputs = sum_rows * stage.terms().len();
         let of = |row: usize| offsets.map(|offset| Operand::Row(Place { rows, row, offset, positive: false }));
         let sums: Vec<[Operand; K]> =
-            (0..terms).map(|term| of(term).map(|sum| Operand::Value(group.load_operand(sum)))).collect();
-        let inputs: Vec<[Operand; K]> = (0..stage.inputs()).map(|input| of(terms + input)).collect();
-        let results = outputs(&mut group, plan, stage, &inputs, &sums);
+            (0..inputs).step_by(sum_rows.max(1)).map(|first| sum(&mut group, (first, sum_rows), of)).collect();
+        let read: Vec<[Operand; K]> = (0..stage.inputs()).map(|input| of(inputs + input)).collect();
+        let results = outputs(&mut group, plan, stage, &read, &sums);
         group.part("store");
         for (output, values) in results.into_iter().take(stage.outputs()).enumerate() {
             for (value, offset) in values.into_iter().zip(offsets) {
                 let value = Operand::Value(group.load_operand(value));
-                let address = group.row_address(rows, terms + stage.inputs() + output, offset);
+                let address = group.row_address(rows, inputs + stage.inputs() + output, offset);
                 group.store(value, address);
             }
         }
     }
+}
+
+/// The sum of some rows of `of`, the order of a window's.
+fn sum<const K: usize>(
+    group: &mut ClifLanes<'_, '_, K>,
+    (first, rows): (usize, usize),
+    of: impl Fn(usize) -> [Operand; K],
+) -> [Operand; K] {
+    if rows > 1 {
+        group.part("window sums, of the sums along other axes");
+    }
+    PartialSums::new(rows)
+        .window(group, 0, |group, row| of(first + row).map(|sum| Operand::Value(group.load_operand(sum))))
 }

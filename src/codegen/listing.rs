@@ -273,10 +273,15 @@ impl Annotator<'_> {
                 }
                 String::new()
             }
-            Kernel::Elementwise { stage, .. } => {
+            Kernel::Elementwise { stage, sums, .. } => {
                 let (inputs, outputs) = names(stage);
-                let sums: Vec<_> = (0..stage.terms().len()).map(|_| "Σ").collect();
-                named(&[&sums[..], inputs, outputs].concat(), row)
+                let taps = sums.rows(self.plan);
+                let sums = taps * stage.terms().len();
+                match row.checked_sub(sums) {
+                    None if taps == 1 => "Σ".into(),
+                    None => channel("Σ", row % taps, self.plan.reach(stage).before),
+                    Some(row) => named(&[inputs, outputs].concat(), row),
+                }
             }
             Kernel::Accumulate => named(&["start", "x", "step of x", "sums", "step of sums", "channels"], row),
             Kernel::Combine { one } => {

@@ -57,6 +57,8 @@ pub(crate) enum Kernel {
         stage: Stage,
         /// Whether what is written goes past the caches: [`Traffic::Past`].
         past: bool,
+        /// What is there of the sums.
+        sums: Sums,
     },
     /// Sums of squares along the channels.
     Accumulate,
@@ -65,6 +67,26 @@ pub(crate) enum Kernel {
         /// Whether of one.
         one: bool,
     },
+}
+
+/// What an elementwise kernel reads of the sums of a term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Sums {
+    /// The windows' sums.
+    Whole,
+    /// Sums over all axes of the windows but one: a row for each tap along that, in its order.
+    ByTap,
+}
+
+impl Sums {
+    /// How many rows a term has.
+    pub(crate) fn rows(self, plan: &Plan) -> usize {
+        match (self, plan.summation()) {
+            (_, None) => 0,
+            (Self::Whole, _) => 1,
+            (Self::ByTap, _) => plan.reach_taps(),
+        }
+    }
 }
 
 /// Channels of a combining kernel.
@@ -124,8 +146,8 @@ fn emit(plan: &Plan, kernel: Kernel, lanes: u32, config: TargetFrontendConfig, m
         Kernel::Backward { channels, .. } => {
             backward::emit(plan, channels, &mut builder, &mut constants, arguments, lanes);
         }
-        Kernel::Elementwise { stage, .. } => {
-            elementwise::emit(plan, stage, &mut builder, &mut constants, arguments, lanes)
+        Kernel::Elementwise { stage, sums, .. } => {
+            elementwise::emit(plan, (stage, sums), &mut builder, &mut constants, arguments, lanes)
         }
         Kernel::Accumulate => cumulative::emit_accumulate(plan, &mut builder, &mut constants, arguments, lanes),
         Kernel::Combine { one: true } => {

@@ -1,4 +1,5 @@
-//! The window sums of boxes: one axis after the other, each from one row of memory into another.
+//! The window sums of boxes: one axis after the other, each from one row of memory into another. Kernels can add those of the last
+//! axis themselves ([`Sums::ByTap`]).
 //!
 //! ```text
 //! term   x, squared where it is loaded; a product of two inputs is made first
@@ -14,6 +15,7 @@ use super::squares::Squares;
 #[cfg(target_arch = "x86_64")]
 use super::{short_slabs::Spread, window_sums, window_sums::Slabs};
 use crate::activation::Activation;
+use crate::codegen::Sums;
 use crate::config::Boundary;
 use crate::lane::Lane;
 use crate::plan::{Plan, Summation};
@@ -56,7 +58,8 @@ impl<T: Lane> BoxSums<T> {
         }
     }
 
-    /// Writes the sums of a stage's term over the windows of boxes, with vectors of at most so many lanes.
+    /// Writes the sums of a stage's term over the windows of boxes, with vectors of at most so many lanes; where a kernel adds the
+    /// taps along the last axis, those over the axes before it.
     ///
     /// # Safety
     ///
@@ -67,7 +70,7 @@ impl<T: Lane> BoxSums<T> {
         (plan, boxes, lanes): (&Plan, &Boxes, usize),
         (stage, term): (Stage, Term),
         inputs: &[*const T],
-        sums: *mut T,
+        (kind, sums): (Sums, *mut T),
     ) {
         let Some(summation) = plan.summation() else { return };
         let elements = boxes.elements();
@@ -82,9 +85,9 @@ impl<T: Lane> BoxSums<T> {
             }
         };
         let passes = boxes.passes(plan.reach(stage));
-        let last = passes.len() - 1;
-        for (number, along) in passes.enumerate() {
-            let to = if number == last { sums } else { self.between[number % 2].start(elements) };
+        let count = passes.len() - usize::from(kind == Sums::ByTap);
+        for (number, along) in passes.take(count).enumerate() {
+            let to = if number + 1 == count { sums } else { self.between[number % 2].start(elements) };
             // SAFETY: passed on; what was summed before is another row of memory.
             unsafe { self.pass(summation, (along, of), lanes, from, to) };
             (from, of) = (to.cast_const(), Of::Plain);

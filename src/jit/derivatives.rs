@@ -17,7 +17,7 @@ use super::FEW;
 use super::JitEngine;
 use super::blocks::Block;
 use super::drive::{BEYOND, Plane, REST, Rows, SWEEP, Scratch, ZEROS, stretches};
-use crate::codegen::{Traffic, backward};
+use crate::codegen::{Sums, Traffic, backward};
 use crate::config::Boundary;
 use crate::element::Element;
 use crate::interpreter::Interpreter;
@@ -48,7 +48,7 @@ impl<T: Lane> TileEngine<T> for JitEngine {
 
 impl<T: Lane> Elementwise<T> for JitEngine {
     fn elementwise(&self, stage: Stage, pass: Pass<'_, T>) {
-        let Some(kernel) = self.elementwise_kernel(stage, false) else {
+        let Some(kernel) = self.elementwise_kernel(stage, Sums::Whole, false) else {
             return Interpreter::new(self.plan().clone()).elementwise(stage, pass);
         };
         let Pass { inputs, sums, outputs, elements } = pass;

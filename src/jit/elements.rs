@@ -4,10 +4,11 @@
 //! may be an input.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
-use super::JitEngine;
 use super::kernel::CompiledKernel;
 pub(super) use super::rows::Row;
+use super::{JitEngine, MOST_BY_TAP};
 use crate::lane::Lane;
 use crate::task::Stage;
 
@@ -20,12 +21,12 @@ const LINE: usize = 64;
 /// f32 of the widest vector, or of two of f64.
 pub(super) const WIDEST: usize = 16;
 /// Rows of the stage that has most.
-const ROWS: usize = Stage::MOST.0 + Stage::MOST.1 + Stage::MOST.2;
+const ROWS: usize = Stage::MOST.0 + Stage::MOST.1 * MOST_BY_TAP + Stage::MOST.2;
 
 /// A row of elements of a stage.
 #[derive(Clone, Copy)]
 pub(super) enum RowOf<T> {
-    /// Window sums: readable over a vector more.
+    /// Sums: readable over a vector more.
     Sums(*const T),
     Input(*const T),
     Output(*mut T),
@@ -69,7 +70,7 @@ impl<T> RowOf<T> {
 }
 
 impl JitEngine {
-    /// Calls a kernel on the rows of a stage; `beyond`: outputs go past the caches, and inputs are asked for.
+    /// Calls a kernel on some elements of the rows of a stage; `beyond`: outputs go past the caches, and inputs are asked for.
     ///
     /// # Safety
     ///
@@ -78,10 +79,13 @@ impl JitEngine {
         &self,
         kernel: &CompiledKernel,
         rows: &Rows<T>,
-        elements: usize,
+        elements: Range<usize>,
         beyond: bool,
     ) {
-        let rows = &rows.list[..rows.count];
+        let mut list = rows.list;
+        let (rows, first, elements) = (&mut list[..rows.count], elements.start, elements.len());
+        rows.iter_mut().for_each(|row| *row = row.from(first));
+        let rows = &*rows;
         let lanes = self.lanes::<T>();
         // What goes past the caches goes to the borders of vectors.
         let output = rows.last().map_or(0, |row| row.address().addr());

@@ -84,9 +84,8 @@ fn counts(plan: &Plan, kernel: Kernel) -> (usize, usize) {
             let inputs = rows.taps + channels + rows.carried_h + rows.carried_r;
             (inputs, channels + rows.left_h() + rows.left_r())
         }
-        Kernel::Elementwise { stage, .. } => {
-            let terms = if plan.summation().is_some() { stage.terms().len() } else { 0 };
-            (terms + stage.inputs(), stage.outputs())
+        Kernel::Elementwise { stage, sums, .. } => {
+            (sums.rows(plan) * stage.terms().len() + stage.inputs(), stage.outputs())
         }
         Kernel::Accumulate | Kernel::Combine { .. } => unreachable!("rows are not all alike"),
     }

@@ -45,13 +45,14 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 use crate::activation::Activation;
 use crate::codegen::backward;
 use crate::codegen::block::{block_channels, most_block_channels};
-use crate::codegen::{self, Kernel, Traffic, listing};
+use crate::codegen::{self, Kernel, Sums, Traffic, listing};
 use crate::config::{Boundary, Parameters};
 use crate::error::CompileError;
 use crate::number::Number;
-use crate::plan::Plan;
+use crate::plan::{Plan, Summation};
 use crate::task::Stage;
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use elements::WIDEST;
 use host::Vectors;
 use kernel::CompiledKernel;
 use target_lexicon::PointerWidth;
@@ -89,8 +90,8 @@ type Lazy = OnceLock<Result<CompiledKernel, CompileError>>;
 struct StageKernels {
     /// By [`Size`] and [`Traffic`]; of the forward pass that of whole blocks in the caches is `main`.
     blocks: [[Lazy; 3]; 4],
-    /// In the caches and past them.
-    elementwise: [Lazy; 2],
+    /// By [`Sums`]; in the caches and past them.
+    elementwise: [[Lazy; 2]; 2],
     /// Of the gradient, by whether few channels, and by [`Traffic`].
     backward: [[Lazy; 3]; 2],
 }
@@ -180,14 +181,21 @@ impl JitEngine {
         self.stages[stage as usize].get_or_init(Box::default)
     }
 
-    /// The kernel of a stage for elements whose window sums are there, where it can be had.
-    fn elementwise_kernel(&self, stage: Stage, past: bool) -> Option<&CompiledKernel> {
-        let kernel = Kernel::Elementwise { stage, past };
+    /// What elementwise kernels read, of boxes whose last sums are along the outermost axis, from one index of which to the next are
+    /// `inner` elements. Rows of taps that begin amid a cache line would cost two accesses a vector, more than a pass.
+    fn sums(&self, inner: Option<usize>) -> Sums {
+        let whole_lines = inner.is_some_and(|inner| inner.is_multiple_of(WIDEST));
+        if adds_taps(&self.plan) && whole_lines { Sums::ByTap } else { Sums::Whole }
+    }
+
+    /// The kernel of a stage for elements whose sums are there, where it can be had.
+    fn elementwise_kernel(&self, stage: Stage, sums: Sums, past: bool) -> Option<&CompiledKernel> {
+        let kernel = Kernel::Elementwise { stage, past, sums };
         if main_kernel(&self.plan) == kernel {
             return Some(&self.main);
         }
         let compile = || CompiledKernel::new(&self.plan, kernel, self.vectors);
-        self.stage(stage).elementwise[usize::from(past)].get_or_init(compile).as_ref().ok()
+        self.stage(stage).elementwise[sums as usize][usize::from(past)].get_or_init(compile).as_ref().ok()
     }
 
     /// The kernel of the gradient for a block of channels, few or more, and how many, if it can be had.
@@ -268,10 +276,22 @@ impl Size {
 /// Channels of a [`Size::Few`] block.
 const FEW: usize = 4;
 
+/// The longest window along an axis whose sums elementwise kernels add.
+const MOST_BY_TAP: usize = 4;
+
+/// Whether kernels of windows over several axes can add the sums along the last of these.
+fn adds_taps(plan: &Plan) -> bool {
+    let taps = match plan.summation() {
+        Some(Summation::Unrolled { taps }) => taps,
+        _ => return false,
+    };
+    plan.is_of_boxes() && plan.boundary == Boundary::Zero && taps <= MOST_BY_TAP
+}
+
 /// The kernel that `build()` compiles.
 pub(crate) fn main_kernel(plan: &Plan) -> Kernel {
     if plan.is_of_boxes() {
-        Kernel::Elementwise { stage: Stage::Forward, past: false }
+        Kernel::Elementwise { stage: Stage::Forward, past: false, sums: Sums::Whole }
     } else if plan.is_cumulative() {
         Kernel::Combine { one: false }
     } else {

@@ -2,10 +2,10 @@
 
 use super::blocks::largest_of_stage;
 use super::host::{self, Vectors};
-use super::{FEW, Size, kernel, kernels};
+use super::{FEW, Size, adds_taps, kernel, kernels};
 use crate::activation::Activation;
 use crate::codegen::block::{block_channels, most_block_channels};
-use crate::codegen::{self, Kernel, Traffic, backward, listing};
+use crate::codegen::{self, Kernel, Sums, Traffic, backward, listing};
 use crate::config::Boundary;
 use crate::number::Number;
 use crate::plan::Plan;
@@ -77,6 +77,14 @@ pub(super) fn plans_of_kinds() -> Vec<Kernels> {
             let of = |input| plan((2, 2), number, |config| config.beta(beta).alpha(alpha).input_activation(input));
             plans.extend(activations.map(of));
         }
+        // Kernels that add the taps of an axis.
+        for (beta, window) in
+            [(0.75, (1, 1)), (0.6, (2, 1)), (33.0, (0, 1))].into_iter().filter(|_| number == number.lane())
+        {
+            plans.extend(activations.map(|input| {
+                plan(window, number, |config| config.beta(beta).over_axes(&[0, 1]).input_activation(input))
+            }));
+        }
     }
     let with_kernels = |plan| {
         let kernels = all_kernels(&plan);
@@ -128,8 +136,11 @@ pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
             all.extend([Traffic::Cached, Traffic::Beyond].map(|traffic| Kernel::Backward { channels, traffic }));
         }
     }
-    all.extend([false, true].map(|past| Kernel::Elementwise { stage: Stage::Forward, past }));
-    all.extend(stages.iter().map(|&stage| Kernel::Elementwise { stage, past: false }));
+    let sums = if adds_taps(plan) { &[Sums::Whole, Sums::ByTap][..] } else { &[Sums::Whole] };
+    for &sums in sums {
+        all.extend([false, true].map(|past| Kernel::Elementwise { stage: Stage::Forward, past, sums }));
+        all.extend(stages.iter().map(|&stage| Kernel::Elementwise { stage, past: false, sums }));
+    }
     all
 }
 

@@ -13,6 +13,7 @@ use super::drive::{BEYOND, Scratch};
 use super::elements::{Row, RowOf, Rows, WIDEST};
 use super::host::fence;
 use super::kernel::CompiledKernel;
+use crate::codegen::Sums;
 use crate::element::Element;
 use crate::geometry::Geometry;
 use crate::interpreter::Interpreter;
@@ -27,11 +28,15 @@ use crate::tile;
 /// Numbers at a time: with their sums they stay in the first-level cache, and the kernel reads sums long after they were
 /// written, so that no load waits for two stores.
 const GROUP: usize = 1 << 12;
+/// Numbers of an axis whose taps the kernels add, at a time: some of a second-level cache.
+const BAND: usize = 1 << 15;
 
 /// What working on slabs takes.
 struct Work<'a, T> {
     engine: &'a JitEngine,
     task: Task,
+    /// What the kernels read.
+    kind: Sums,
     /// Of each stage.
     kernels: Vec<&'a CompiledKernel>,
     sums: BoxSums<T>,
@@ -45,16 +50,17 @@ struct Work<'a, T> {
 
 impl<'a, T: Lane> Work<'a, T> {
     /// None where a kernel cannot be had. `past`: the last stage's outputs go past the caches.
-    fn new(engine: &'a JitEngine, task: Task, past: bool) -> Option<Self> {
+    fn new(engine: &'a JitEngine, task: Task, kind: Sums, past: bool) -> Option<Self> {
         let stages = engine.plan().stages(task);
         let last = stages.len() - 1;
-        let kernel = |(number, &(stage, _))| engine.elementwise_kernel(stage, past && number == last);
+        let kernel = |(number, &(stage, _))| engine.elementwise_kernel(stage, kind, past && number == last);
         let kernels = stages.iter().enumerate().map(kernel).collect::<Option<Vec<_>>>()?;
         let (summed, between, copies) = Default::default();
-        Some(Self { engine, task, kernels, sums: BoxSums::new(), summed, between, copies })
+        Some(Self { engine, task, kind, kernels, sums: BoxSums::new(), summed, between, copies })
     }
 
-    /// Computes boxes that lie one behind the other, or those of their elements that are `written`.
+    /// Computes boxes that lie one behind the other, or those of their elements that are `written`; one at a time where kernels add
+    /// taps.
     ///
     /// # Safety
     ///
@@ -62,14 +68,14 @@ impl<'a, T: Lane> Work<'a, T> {
     /// same elements, or apart. Where it goes past the caches, `beyond` says so.
     unsafe fn boxes(
         &mut self,
-        boxes: &Boxes,
+        boxes: &mut Boxes,
         inputs: [*const T; INPUTS],
         output: *mut T,
         written: Range<usize>,
         beyond: bool,
     ) {
-        let (plan, elements) = (self.engine.plan(), boxes.elements());
-        let stages = plan.stages(self.task);
+        let elements = boxes.elements();
+        let stages = self.engine.plan().stages(self.task);
         for (number, &(stage, sources)) in stages.iter().enumerate() {
             let last = number + 1 == stages.len();
             let mut read = [inputs[0]; Stage::MOST.0];
@@ -79,27 +85,77 @@ impl<'a, T: Lane> Work<'a, T> {
                     Source::Before(output) => self.between[output].start(elements).cast_const(),
                 };
             }
-            let read = &read[..sources.len()];
-            let mut rows = Rows::default();
-            let (first, computed) = if last { (written.start, written.len()) } else { (0, elements) };
-            if plan.summation().is_some() {
-                for (&term, summed) in stage.terms().iter().zip(&mut self.summed) {
-                    let to = summed.start(elements);
-                    // SAFETY: passed on; sums are rows of their own.
-                    unsafe { self.sums.sum((plan, boxes, self.engine.lanes::<T>()), (stage, term), read, to) };
-                    rows.push(RowOf::Sums(to.wrapping_add(first).cast_const()));
+            let mut made = [output.wrapping_sub(written.start); Stage::MOST.2];
+            let computed = if last { written.clone() } else { 0..elements };
+            if !last {
+                made.iter_mut().zip(&mut self.between).for_each(|(made, row)| *made = row.start(elements));
+            }
+            let (read, made) = (&read[..sources.len()], &made[..stage.outputs()]);
+            // SAFETY: passed on; what a first stage makes is read by the second alone.
+            unsafe { self.stage((number, stage), boxes, (read, made), computed, beyond && last) };
+        }
+    }
+
+    /// Computes a stage, elements from each input to each output.
+    ///
+    /// # Safety
+    ///
+    /// As [`boxes`](Self::boxes).
+    unsafe fn stage(
+        &mut self,
+        (number, stage): (usize, Stage),
+        boxes: &mut Boxes,
+        (inputs, outputs): (&[*const T], &[*mut T]),
+        computed: Range<usize>,
+        beyond: bool,
+    ) {
+        let (plan, lanes) = (self.engine.plan(), self.engine.lanes::<T>());
+        let (elements, length, reach) = (boxes.elements(), boxes.extents[1], plan.reach(stage));
+        // What the kernel adds are rows of the same sums, with zeros beyond the ends of the axis; some indices of that at a time.
+        let by_tap = self.kind == Sums::ByTap;
+        let inner = if by_tap { elements / length } else { 0 };
+        let (before, after) = (reach.before * inner, reach.after * inner);
+        let step = if by_tap { (BAND / inner).max(1) } else { length };
+        let margin = before.next_multiple_of(WIDEST);
+
+        let mut rows = Rows::default();
+        let terms = if plan.summation().is_some() { stage.terms() } else { &[] };
+        let mut sums = [std::ptr::null_mut(); Stage::MOST.1];
+        for (sums, summed) in sums.iter_mut().zip(&mut self.summed).take(terms.len()) {
+            *sums = summed.start(margin + elements + after).wrapping_add(margin);
+            let first = sums.wrapping_sub(before).cast_const();
+            let taps = self.kind.rows(plan);
+            (0..taps).for_each(|tap| rows.push(RowOf::Sums(first.wrapping_add(tap * inner))));
+            // SAFETY: there is room around the sums.
+            unsafe { sums.sub(before).write_bytes(0, before) };
+        }
+        inputs.iter().for_each(|&input| rows.push(RowOf::Input(input)));
+        outputs.iter().for_each(|&output| rows.push(RowOf::Output(output)));
+
+        let (mut start, mut done) = (computed.start, 0);
+        while start < computed.end {
+            let end = if by_tap { computed.end.min(start + step * inner) } else { computed.end };
+            let needed = if by_tap { length.min(end / inner + reach.after) } else { length };
+            boxes.extents[1] = needed - done;
+            let at = done * inner;
+            let mut from = [std::ptr::null(); Stage::MOST.0];
+            from.iter_mut().zip(inputs).for_each(|(from, input)| *from = input.wrapping_add(at));
+            for (&term, sums) in terms.iter().zip(sums) {
+                // SAFETY: passed on; sums are rows of their own.
+                unsafe {
+                    let of = (&**plan, &*boxes, lanes);
+                    self.sums.sum(of, (stage, term), &from[..inputs.len()], (self.kind, sums.add(at)));
+                    if needed == length {
+                        sums.add(elements).write_bytes(0, after);
+                    }
                 }
             }
-            read.iter().for_each(|input| rows.push(RowOf::Input(input.wrapping_add(first))));
-            if last {
-                rows.push(RowOf::Output(output));
-            } else {
-                let made = self.between[..stage.outputs()].iter_mut();
-                made.for_each(|row| rows.push(RowOf::Output(row.start(elements))));
-            }
-            // SAFETY: passed on; the sums were made. What a first stage makes is read by the second alone.
-            unsafe { self.engine.on_elements(self.kernels[number], &rows, computed, beyond && last) };
+            done = needed;
+            // SAFETY: passed on; the sums were made.
+            unsafe { self.engine.on_elements(self.kernels[number], &rows, start..end, beyond) };
+            start = end;
         }
+        boxes.extents[1] = length;
     }
 
     /// Computes slabs of a tensor, or where they are no lanes, copies of them.
@@ -109,7 +165,7 @@ impl<'a, T: Lane> Work<'a, T> {
     /// As [`boxes`](Self::boxes).
     unsafe fn slabs<E: Element<Lane = T>>(
         &mut self,
-        boxes: &Boxes,
+        boxes: &mut Boxes,
         inputs: [*const E; INPUTS],
         output: *mut E,
         written: Range<usize>,
@@ -150,7 +206,7 @@ impl JitEngine {
         let (inputs, output, in_place) = part.pointers();
         let beyond = E::NUMBER == self.plan.number && part.geometry().elements() * size_of::<E>() >= BEYOND;
         let possible = self.accumulate.is_none() && self.plan.summation().is_some();
-        let work = possible.then(|| Work::<E::Lane>::new(self, task, beyond && !in_place)).flatten();
+        let work = possible.then(|| Work::<E::Lane>::new(self, task, Sums::Whole, beyond && !in_place)).flatten();
         let (first, last) = (positions.start.div_ceil(inner), positions.end / inner);
         let Some(mut work) = work.filter(|_| first < last) else {
             return self.in_tiles(task, part, positions);
@@ -173,7 +229,7 @@ impl JitEngine {
             let at = start * slab;
             // SAFETY: the slabs lie within the tensor, and their positions are this part's alone.
             unsafe {
-                work.slabs::<E>(&boxes, inputs.map(|input| input.add(at)), output.add(at), 0..count * slab, beyond)
+                work.slabs::<E>(&mut boxes, inputs.map(|input| input.add(at)), output.add(at), 0..count * slab, beyond)
             };
         }
         if beyond {
@@ -195,16 +251,26 @@ impl JitEngine {
         let Some(engine) = self.of_lanes() else { return self.interpret(task, part) };
         let (elements, in_place) = part.whole();
         let beyond = E::NUMBER == engine.plan.number && elements * size_of::<E>() >= BEYOND;
-        let Some(mut work) = Work::<E::Lane>::new(engine, task, false) else { return self.interpret(task, part) };
+        let (slab, kind) = (part.slab(), engine.sums(part.inner()));
+        let Some(mut work) = Work::<E::Lane>::new(engine, task, kind, false) else { return self.interpret(task, part) };
         // None where they cannot be had: then everything goes through the caches.
-        let mut past = (beyond && !in_place).then(|| Work::<E::Lane>::new(engine, task, true)).flatten();
-        for (piece, boxes) in part.pieces() {
+        let mut past = (beyond && !in_place).then(|| Work::<E::Lane>::new(engine, task, kind, true)).flatten();
+        let together = if kind == Sums::ByTap { 1 } else { (GROUP / slab.max(1)).max(1) };
+        for (piece, mut boxes) in part.pieces() {
             if let Some(written) = part.run(&piece) {
                 let (inputs, output) = part.pointers(&piece);
                 let beyond = beyond && (in_place || past.is_some());
                 let work = past.as_mut().unwrap_or(&mut work);
-                // SAFETY: whole slabs of the tensor, or a band of one, whose output is this part's alone.
-                unsafe { work.slabs::<E>(&boxes, inputs, output, written, beyond) };
+                let slabs = boxes.extents[0];
+                for start in (0..slabs).step_by(together) {
+                    boxes.extents[0] = together.min(slabs - start);
+                    let at = start * slab;
+                    let written = if slabs == 1 { written.clone() } else { 0..boxes.extents[0] * slab };
+                    // SAFETY: whole slabs of the tensor, or a band of one, whose output is this part's alone.
+                    unsafe {
+                        work.slabs::<E>(&mut boxes, inputs.map(|input| input.add(at)), output.add(at), written, beyond);
+                    }
+                }
                 continue;
             }
             let elements = boxes.elements();
@@ -219,7 +285,7 @@ impl JitEngine {
             let result = work.copies[INPUTS].start(elements);
             // SAFETY: copies of all that is read; the kernels write every element of the result.
             let result = unsafe {
-                work.boxes(&boxes, lanes, result, 0..elements, false);
+                work.boxes(&mut boxes, lanes, result, 0..elements, false);
                 std::slice::from_raw_parts(result, elements)
             };
             part.write(&piece, result, E::narrow);

@@ -21,8 +21,10 @@ pub trait Vector: Copy {
 
     unsafe fn zero() -> Self;
     unsafe fn add(self, other: Self) -> Self;
-    /// What is negative counts as 0 where `positive` says so; a NaN stays.
-    unsafe fn square(self, positive: bool) -> Self;
+    /// What [`square`](Self::square) cuts off below: 0 where `positive` says so, else nothing.
+    unsafe fn floor(positive: bool) -> Self;
+    /// What is less than `floor` counts as that; a NaN stays.
+    unsafe fn square(self, floor: Self) -> Self;
     /// Lanes `from..to`.
     unsafe fn mask(from: usize, to: usize) -> Self::Mask;
     /// `x` is readable in all lanes.
@@ -63,7 +65,7 @@ impl InVectors for f64 {
 pub struct Lanes<V>(V);
 
 macro_rules! avx512 {
-    ($($vector:ident: $lanes:literal $number:ident, $mask:ident, $indices:ident, $zero:ident $add:ident $max:ident $mul:ident
+    ($($vector:ident: $lanes:literal $number:ident, $mask:ident, $indices:ident, $zero:ident $set:ident $add:ident $max:ident $mul:ident
        $load:ident $load_masked:ident $store:ident $from_first:ident $shuffle:ident;)*) => {$(
         impl Vector for Lanes<x86::$vector> {
             type Number = $number;
@@ -83,9 +85,14 @@ macro_rules! avx512 {
             }
 
             #[inline(always)]
-            unsafe fn square(self, positive: bool) -> Self {
+            unsafe fn floor(positive: bool) -> Self {
+                unsafe { Self(x86::$set(if positive { 0.0 } else { $number::NEG_INFINITY })) }
+            }
+
+            #[inline(always)]
+            unsafe fn square(self, floor: Self) -> Self {
                 unsafe {
-                    let x = if positive { x86::$max(x86::$zero(), self.0) } else { self.0 };
+                    let x = x86::$max(floor.0, self.0);
                     Self(x86::$mul(x, x))
                 }
             }
@@ -126,13 +133,13 @@ macro_rules! avx512 {
 
 #[rustfmt::skip]
 avx512! {
-    __m512: 16 f32, __mmask16, __m512i, _mm512_setzero_ps _mm512_add_ps _mm512_max_ps _mm512_mul_ps
+    __m512: 16 f32, __mmask16, __m512i, _mm512_setzero_ps _mm512_set1_ps _mm512_add_ps _mm512_max_ps _mm512_mul_ps
         _mm512_loadu_ps _mm512_maskz_loadu_ps _mm512_storeu_ps sixteen_from _mm512_permutex2var_ps;
-    __m256: 8 f32, __mmask8, __m256i, _mm256_setzero_ps _mm256_add_ps _mm256_max_ps _mm256_mul_ps
+    __m256: 8 f32, __mmask8, __m256i, _mm256_setzero_ps _mm256_set1_ps _mm256_add_ps _mm256_max_ps _mm256_mul_ps
         _mm256_loadu_ps _mm256_maskz_loadu_ps _mm256_storeu_ps eight_from _mm256_permutex2var_ps;
-    __m512d: 8 f64, __mmask8, __m512i, _mm512_setzero_pd _mm512_add_pd _mm512_max_pd _mm512_mul_pd
+    __m512d: 8 f64, __mmask8, __m512i, _mm512_setzero_pd _mm512_set1_pd _mm512_add_pd _mm512_max_pd _mm512_mul_pd
         _mm512_loadu_pd _mm512_maskz_loadu_pd _mm512_storeu_pd eight_long_from _mm512_permutex2var_pd;
-    __m256d: 4 f64, __mmask8, __m256i, _mm256_setzero_pd _mm256_add_pd _mm256_max_pd _mm256_mul_pd
+    __m256d: 4 f64, __mmask8, __m256i, _mm256_setzero_pd _mm256_set1_pd _mm256_add_pd _mm256_max_pd _mm256_mul_pd
         _mm256_loadu_pd _mm256_maskz_loadu_pd _mm256_storeu_pd four_long_from _mm256_permutex2var_pd;
 }
 
@@ -169,7 +176,7 @@ unsafe fn four_long_from(first: i32) -> x86::__m256i {
 }
 
 macro_rules! avx2 {
-    ($($vector:ident: $lanes:literal $number:ident, $zero:ident $add:ident $max:ident $mul:ident $load:ident $load_masked:ident
+    ($($vector:ident: $lanes:literal $number:ident, $zero:ident $set:ident $add:ident $max:ident $mul:ident $load:ident $load_masked:ident
        $store:ident $between:ident $turn:ident $blend:ident;)*) => {$(
         impl Vector for x86::$vector {
             type Number = $number;
@@ -189,9 +196,14 @@ macro_rules! avx2 {
             }
 
             #[inline(always)]
-            unsafe fn square(self, positive: bool) -> Self {
+            unsafe fn floor(positive: bool) -> Self {
+                unsafe { x86::$set(if positive { 0.0 } else { $number::NEG_INFINITY }) }
+            }
+
+            #[inline(always)]
+            unsafe fn square(self, floor: Self) -> Self {
                 unsafe {
-                    let x = if positive { x86::$max(Self::zero(), self) } else { self };
+                    let x = x86::$max(floor, self);
                     x86::$mul(x, x)
                 }
             }
@@ -243,9 +255,9 @@ macro_rules! avx2 {
 
 #[rustfmt::skip]
 avx2! {
-    __m256: 8 f32, _mm256_setzero_ps _mm256_add_ps _mm256_max_ps _mm256_mul_ps _mm256_loadu_ps _mm256_maskload_ps
+    __m256: 8 f32, _mm256_setzero_ps _mm256_set1_ps _mm256_add_ps _mm256_max_ps _mm256_mul_ps _mm256_loadu_ps _mm256_maskload_ps
         _mm256_storeu_ps between turn _mm256_blendv_ps;
-    __m256d: 4 f64, _mm256_setzero_pd _mm256_add_pd _mm256_max_pd _mm256_mul_pd _mm256_loadu_pd _mm256_maskload_pd
+    __m256d: 4 f64, _mm256_setzero_pd _mm256_set1_pd _mm256_add_pd _mm256_max_pd _mm256_mul_pd _mm256_loadu_pd _mm256_maskload_pd
         _mm256_storeu_pd between_long turn_long _mm256_blendv_pd;
 }
 

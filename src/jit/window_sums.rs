@@ -110,7 +110,7 @@ unsafe fn by_taps_of<V: Vector, const PLAIN: bool>(slabs: Slabs<V::Number>, sums
             unsafe {
                 match taps {
                     $(
-                        $taps if furthest <= V::LANES => along::<V, $taps, PLAIN>(slabs, sums),
+                        $taps if furthest <= V::LANES && !inner.is_multiple_of(V::LANES) => along::<V, $taps, PLAIN>(slabs, sums),
                         $taps => down::<V, $taps, PLAIN>(slabs, sums),
                     )*
                     _ => unreachable!("windows of {taps} taps are not unrolled"),
@@ -123,9 +123,9 @@ unsafe fn by_taps_of<V: Vector, const PLAIN: bool>(slabs: Slabs<V::Number>, sums
 
 /// What is summed of elements.
 #[inline(always)]
-unsafe fn term<V: Vector, const PLAIN: bool>(x: V, positive: bool) -> V {
+unsafe fn term<V: Vector, const PLAIN: bool>(x: V, floor: V) -> V {
     // SAFETY: passed on.
-    if PLAIN { x } else { unsafe { x.square(positive) } }
+    if PLAIN { x } else { unsafe { x.square(floor) } }
 }
 
 /// Vectors along the slabs.
@@ -136,7 +136,6 @@ unsafe fn term<V: Vector, const PLAIN: bool>(x: V, positive: bool) -> V {
 #[inline(always)]
 unsafe fn along<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
     let Slabs { length, count, inner, of, .. } = slabs;
-    let positive = of == Of::Squares { positive: true };
     let after = slabs.after * inner;
     // Vectors of elements alone, `after` further on; then those that the slab ends in, two at most.
     let vectors = length.div_ceil(V::LANES);
@@ -148,21 +147,22 @@ unsafe fn along<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V:
         // The vector before the first has `after` elements, or all there are, at its end.
         let first = V::mask(V::LANES - after, (V::LANES - after + length).min(V::LANES));
         let last = [part(whole * V::LANES + after), part((whole + 1) * V::LANES + after)];
+        let floor = V::floor(of == Of::Squares { positive: true });
         let mut windows = Windows::<V, Along, TAPS>::new(inner);
         for slab in 0..count {
             let x = slabs.x.add(slab * length).wrapping_add(after);
             let sums = sums.add(slab * length);
             windows.forget();
             if after > 0 {
-                windows.next(term::<V, PLAIN>(V::load_masked(x.wrapping_sub(V::LANES), first), positive));
+                windows.next(term::<V, PLAIN>(V::load_masked(x.wrapping_sub(V::LANES), first), floor));
             }
             for vector in 0..whole {
                 let x = x.wrapping_add(vector * V::LANES);
                 x86::_mm_prefetch::<{ x86::_MM_HINT_T0 }>(x.wrapping_add(AHEAD).cast());
-                windows.next(term::<V, PLAIN>(V::load(x), positive)).store(sums.add(vector * V::LANES));
+                windows.next(term::<V, PLAIN>(V::load(x), floor)).store(sums.add(vector * V::LANES));
             }
             for (vector, mask) in (whole..vectors).zip(last) {
-                let q = term::<V, PLAIN>(V::load_masked(x.wrapping_add(vector * V::LANES), mask), positive);
+                let q = term::<V, PLAIN>(V::load_masked(x.wrapping_add(vector * V::LANES), mask), floor);
                 windows.next(q).store(sums.add(vector * V::LANES));
             }
         }
@@ -177,7 +177,6 @@ unsafe fn along<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V:
 #[inline(always)]
 unsafe fn down<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
     let Slabs { length, count, inner, after, of, .. } = slabs;
-    let positive = of == Of::Squares { positive: true };
     let channels = length / inner;
     let last_columns = (inner - 1) / V::LANES * V::LANES;
     // SAFETY: loads are of lanes that a channel has. A store is of lanes that are the channel's or, less than a vector, of
@@ -185,6 +184,7 @@ unsafe fn down<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::
     unsafe {
         let mask = V::mask(0, inner - last_columns);
         let all = V::mask(0, V::LANES);
+        let floor = V::floor(of == Of::Squares { positive: true });
         let mut windows = Windows::<V, Down, TAPS>::new(inner);
         for slab in 0..count {
             for columns in (0..=last_columns / V::LANES).rev() {
@@ -193,7 +193,7 @@ unsafe fn down<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::
                 let start = slab * length + columns;
                 let (x, sums) = (slabs.x.add(start), sums.add(start));
                 let term =
-                    |channel: usize| term::<V, PLAIN>(V::load_masked(x.wrapping_add(channel * inner), mask), positive);
+                    |channel: usize| term::<V, PLAIN>(V::load_masked(x.wrapping_add(channel * inner), mask), floor);
                 windows.forget();
                 for channel in 0..after {
                     windows.next(if channel < channels { term(channel) } else { V::zero() });

@@ -99,6 +99,16 @@ impl<E: Element> BoxPart<'_, E> {
         ((2..read.len()).all(whole) && one).then(|| first..first + written[0].len() * written[1].len() * inner)
     }
 
+    /// Elements of a slab.
+    pub(crate) fn slab(&self) -> usize {
+        self.boxes.extents[1..].iter().product()
+    }
+
+    /// Elements from an index of a slab's outermost axis to the next, where the last sums are along that.
+    pub(crate) fn inner(&self) -> Option<usize> {
+        (self.boxes.windows.last() == Some(&1)).then(|| self.boxes.extents[2..].iter().product())
+    }
+
     /// Elements of the whole tensor, and whether inputs and output are the same.
     pub(crate) fn whole(&self) -> (usize, bool) {
         (self.boxes.elements(), self.in_place)
