@@ -23,7 +23,6 @@ abi=${version%.*}
 if [ $# -gt 0 ]; then
     built=$1
 else
-    # Not cargo of another folder: a workspace has its own toolchain and target directory.
     cd "$here"
     cargo build --release --locked -p lrn-jit-c
     target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
@@ -49,4 +48,4 @@ Libs: -L\${libdir} -llrn_jit_c
 Libs.private: -lgcc_s -lutil -lrt -lpthread -lm -ldl
 EOF
 chmod 644 "$destdir$libdir/pkgconfig/lrn-jit.pc"
-echo "installed lrn-jit $version: $destdir$prefix/include/lrn_jit.h, $destdir$libdir/liblrn_jit_c.{so,a}, pkgconfig/lrn-jit.pc"
+echo "installed lrn-jit $version: $destdir$prefix/include/lrn_jit.h, $destdir$libdir/liblrn_jit_c.so, .a, pkgconfig/lrn-jit.pc"

@@ -44,11 +44,11 @@ fn rust() -> [f64; 4] {
 }
 
 fn main() {
-    let prefix = Prefix::install("bench");
-    let program = prefix.compile("benches/overhead.c", &["-O2", "-std=c11"]);
+    let prefix = Prefix::installed();
+    let program = prefix.compile("benches/overhead.c", "overhead", &["-O2", "-std=c11"]);
     let [mut in_rust, mut in_c] = [[f64::INFINITY; 4]; 2];
     for _ in 0..TURNS {
-        let output = prefix.run(&program, &[]);
+        let output = prefix.run(&program);
         let c = output.lines().map(|line| line.parse::<f64>().expect("a number"));
         in_c.iter_mut().zip(c).for_each(|(least, time)| *least = least.min(time));
         in_rust.iter_mut().zip(rust()).for_each(|(least, time)| *least = least.min(time));

@@ -1,5 +1,4 @@
 //! What is wrong is a status and a text that names what was given and what is allowed; outputs stay as they were.
-#![allow(clippy::undocumented_unsafe_blocks, reason = "handles are valid wherever a test does not say otherwise")]
 
 #[allow(dead_code, reason = "shared with tests that use other parts")]
 mod handles;

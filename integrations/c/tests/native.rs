@@ -49,9 +49,9 @@ fn check_normalize(said: &str) {
 
 #[test]
 fn the_example_runs() {
-    let prefix = Prefix::install("example");
-    let program = prefix.compile("examples/normalize.c", &C);
-    let said = prefix.run(&program, &[]);
+    let prefix = Prefix::installed();
+    let program = prefix.compile("examples/normalize.c", "normalize", &C);
+    let said = prefix.run(&program);
     check_normalize(&said);
     let here = LocalResponseNorm::new(5).expect("a layer");
     assert!(said.contains(&here.backend().to_string()), "{said}");
@@ -61,8 +61,8 @@ fn the_example_runs() {
 /// not its own.
 #[test]
 fn the_example_runs_under_valgrind() {
-    let prefix = Prefix::install("valgrind");
-    let program = prefix.compile("examples/normalize.c", &[&C[..], &["-g"]].concat());
+    let prefix = Prefix::installed();
+    let program = prefix.compile("examples/normalize.c", "normalize-g", &[&C[..], &["-g"]].concat());
     let mut valgrind = prefix.with_library(tool("valgrind"));
     // "Possibly lost" is what only a pointer into its middle leads to, as to the tables of every Rust map.
     let leaks =
@@ -77,8 +77,8 @@ fn the_example_runs_under_valgrind() {
 /// That valgrind's silence means something: it finds a buffer one element short whose length is said to be right.
 #[test]
 fn valgrind_sees_into_the_library() {
-    let prefix = Prefix::install("overrun");
-    let program = prefix.compile("tests/host/overrun.c", &[&C[..], &["-g"]].concat());
+    let prefix = Prefix::installed();
+    let program = prefix.compile("tests/host/overrun.c", "overrun", &[&C[..], &["-g"]].concat());
     let mut valgrind = prefix.with_library(tool("valgrind"));
     let output = valgrind.args(["--error-exitcode=9"]).arg(&program).output().expect("valgrind runs");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -88,17 +88,17 @@ fn valgrind_sees_into_the_library() {
 
 #[test]
 fn the_threads_example_runs() {
-    let prefix = Prefix::install("threads");
-    let program = prefix.compile("examples/threads.c", &[&C[..], &["-fopenmp"]].concat());
-    let said = prefix.run(&program, &[]);
+    let prefix = Prefix::installed();
+    let program = prefix.compile("examples/threads.c", "threads", &[&C[..], &["-fopenmp"]].concat());
+    let said = prefix.run(&program);
     assert_eq!(said, "one call, 4 tasks: the same bits\n8 calls at once, 0 failures: the same bits\n",);
 }
 
 #[test]
 fn the_header_serves_cpp() {
-    let prefix = Prefix::install("cpp");
-    let program = prefix.compile("tests/host/wrapper.cpp", &[&CPP[..], &["-pedantic"]].concat());
-    let said = prefix.run(&program, &[]);
+    let prefix = Prefix::installed();
+    let program = prefix.compile("tests/host/wrapper.cpp", "wrapper", &[&CPP[..], &["-pedantic"]].concat());
+    let said = prefix.run(&program);
     let config = LrnConfig::new(3).channel_axis(-1).convention(lrn_jit::Convention::Onnx);
     let y = config.build_for::<half::f16>().expect("a layer").forward(&[half::f16::ONE; 6], &[2, 3]).expect("a shape");
     let halves: String = y.iter().map(|half| format!("{:04x} ", half.to_bits())).collect();
@@ -121,32 +121,35 @@ fn the_header_stands_alone() {
 /// The library loaded, used and unloaded again and again: nothing of it is left.
 #[test]
 fn the_library_can_be_unloaded() {
-    let prefix = Prefix::install("reload");
-    let program = prefix.compile("tests/host/reload.c", &[&C[..], &["-ldl"]].concat());
-    let said = prefix.run(&program, &[]);
+    let prefix = Prefix::installed();
+    let program = prefix.compile("tests/host/reload.c", "reload", &[&C[..], &["-ldl"]].concat());
+    let said = prefix.run(&program);
     assert!(said.contains("memory is flat"), "{said}");
 }
 
+/// Where only the archive is, -llrn_jit_c is the archive.
 #[test]
 fn the_static_library_links() {
-    let prefix = Prefix::install("static");
-    // Where only the archive is, -llrn_jit_c is the archive.
-    for name in ["liblrn_jit_c.so", &format!("liblrn_jit_c.so.{}", env!("CARGO_PKG_VERSION"))] {
-        std::fs::remove_file(prefix.path.join("lib").join(name)).expect("an installed file");
-    }
-    let mut command = tool("gcc");
-    let program = prefix.path.join("normalize");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/normalize.c");
-    command.args(C).arg(source).arg("-o").arg(&program).args(prefix.flags(&["--static", "--cflags", "--libs"]));
-    checked(&mut command);
+    let prefix = Prefix::installed();
+    let (lib, alone) = (prefix.path.join("lib"), prefix.path.join("archive"));
+    std::fs::create_dir(&alone).expect("a new folder");
+    std::fs::hard_link(lib.join("liblrn_jit_c.a"), alone.join("liblrn_jit_c.a")).expect("an installed archive");
+    let libdir = format!("--define-variable=libdir={}", alone.display());
+    let libraries = ["--static", "--cflags", "--libs", &libdir];
+    let program = prefix.compile_with("examples/normalize.c", "normalize-static", &C, &libraries);
     check_normalize(&checked(&mut Command::new(&program)));
 }
 
 #[test]
 fn installs_where_it_is_told() {
-    let stage = folder().join("stage");
+    // Of libraries that are none: what is tested is where files go.
+    let [built, stage] = ["built", "stage"].map(|name| folder().join(name));
     let _ = std::fs::remove_dir_all(&stage);
-    checked(installer().env("DESTDIR", &stage).env("PREFIX", "/opt/lrn").env("LIBDIR", "/opt/lrn/lib64"));
+    std::fs::create_dir_all(&built).expect("a folder");
+    for library in ["liblrn_jit_c.so", "liblrn_jit_c.a"] {
+        std::fs::write(built.join(library), "").expect("a file");
+    }
+    checked(installer(&built).env("DESTDIR", &stage).env("PREFIX", "/opt/lrn").env("LIBDIR", "/opt/lrn/lib64"));
     for file in [
         "include/lrn_jit.h",
         "lib64/liblrn_jit_c.a",
@@ -162,9 +165,8 @@ fn installs_where_it_is_told() {
     };
     assert_eq!(pkg_config(&["--cflags", "--libs"]).trim(), "-I/opt/lrn/include -L/opt/lrn/lib64 -llrn_jit_c");
     assert_eq!(pkg_config(&["--modversion"]).trim(), env!("CARGO_PKG_VERSION"));
-    let _ = std::fs::remove_dir_all(&stage);
 
-    let output = installer().env("PREFIX", "here").output().expect("a script");
+    let output = installer(&built).env("PREFIX", "here").output().expect("a script");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("absolute paths, got here"));
 }

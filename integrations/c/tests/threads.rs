@@ -1,5 +1,4 @@
 //! One handle, many threads; and the host's threads under one call.
-#![allow(clippy::undocumented_unsafe_blocks, reason = "handles are valid wherever a test does not say otherwise")]
 
 #[allow(dead_code, reason = "shared with tests that use other parts")]
 mod handles;

@@ -1,5 +1,4 @@
 //! What C gets is what Rust gets, bit for bit: every type, every setting, forward (also in place and strided) and all derivatives.
-#![allow(clippy::undocumented_unsafe_blocks, reason = "handles are valid wherever a test does not say otherwise")]
 
 #[allow(dead_code, reason = "shared with tests that use other parts")]
 mod handles;

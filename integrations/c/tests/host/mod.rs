@@ -1,10 +1,10 @@
-//! The other side: C, as its users have it. Installs what this build made into a prefix of its own, and compiles and runs C
+//! The other side: C, as its users have it. Installs what this build made into a prefix, and compiles and runs C
 //! programs against that by pkg-config alone.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A folder that install.sh filled.
 pub struct Prefix {
@@ -13,22 +13,30 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// Installs into target/lrn-jit-c/`name`.
-    pub fn install(name: &str) -> Self {
-        let path = folder().join(name);
-        let _ = std::fs::remove_dir_all(&path);
-        checked(installer().env("PREFIX", &path));
-        Self { path }
+    /// Installs what this build made into target/lrn-jit-c: once, as debug libraries are large.
+    pub fn installed() -> &'static Self {
+        static INSTALLED: OnceLock<Prefix> = OnceLock::new();
+        INSTALLED.get_or_init(|| {
+            let path = folder().join(env!("CARGO_CRATE_NAME"));
+            let _ = std::fs::remove_dir_all(&path);
+            let built = env::current_exe().expect("a test has a path");
+            checked(installer(built.parent().expect("in a folder")).env("PREFIX", &path));
+            Self { path }
+        })
     }
 
-    /// The program that a source of this crate becomes, with the compiler its name is for.
-    pub fn compile(&self, source: &str, options: &[&str]) -> PathBuf {
+    /// The program `name` that a source of this crate becomes, with the compiler that is for it.
+    pub fn compile(&self, source: &str, name: &str, options: &[&str]) -> PathBuf {
+        self.compile_with(source, name, options, &["--cflags", "--libs"])
+    }
+
+    /// The same, with what options of pkg-config give.
+    pub fn compile_with(&self, source: &str, name: &str, options: &[&str], libraries: &[&str]) -> PathBuf {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
         let compiler = if source.extension().is_some_and(|extension| extension == "cpp") { "g++" } else { "gcc" };
-        let program = self.path.join(source.file_name().expect("a source has a name")).with_extension("");
+        let program = self.path.join(name);
         let mut command = tool(compiler);
-        command.args(options).arg(&source).arg("-o").arg(&program).args(self.flags(&["--cflags", "--libs"]));
-        checked(&mut command);
+        checked(command.args(options).arg(&source).arg("-o").arg(&program).args(self.flags(libraries)));
         program
     }
 
@@ -46,16 +54,15 @@ impl Prefix {
     }
 
     /// What a program says that must succeed.
-    pub fn run(&self, program: &Path, arguments: &[&str]) -> String {
-        let mut command = self.with_library(Command::new(program));
-        checked(command.args(arguments))
+    pub fn run(&self, program: &Path) -> String {
+        checked(&mut self.with_library(Command::new(program)))
     }
 }
 
-/// install.sh, of the libraries that lie where this very test or benchmark does.
-pub fn installer() -> Command {
+/// install.sh, of the libraries in a folder.
+pub fn installer(built: &Path) -> Command {
     let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("install.sh"));
-    command.arg(env::current_exe().expect("a test has a path").parent().expect("in a folder"));
+    command.arg(built);
     for variable in ["PREFIX", "LIBDIR", "DESTDIR"] {
         command.env_remove(variable);
     }
@@ -71,7 +78,7 @@ pub fn folder() -> PathBuf {
 /// A program of Debian's. One that is missing is installed where that is allowed: as root, where there is apt-get.
 pub fn tool(name: &str) -> Command {
     static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     if !is_there(name) {
         let uid = checked(Command::new("id").arg("-u"));
         assert!(
