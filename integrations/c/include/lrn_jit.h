@@ -139,7 +139,7 @@ typedef struct lrn_jit_executor {
 } lrn_jit_executor;
 
 // How a tensor lies in its buffer: the element with index (i0, i1, ...) is the buffer's element
-// offset + i0*strides[0] + i1*strides[1] + ...
+// `offset + i0*strides[0] + i1*strides[1] + ...`
 //
 // Strides and offset count elements, not bytes. A stride may be negative or, of an input, 0.
 typedef struct lrn_jit_layout {

@@ -10,7 +10,7 @@ use crate::memory::{Input, Output, axes, reference};
 use crate::status::{Failure, Status, border};
 
 /// How a tensor lies in its buffer: the element with index (i0, i1, ...) is the buffer's element
-/// offset + i0*strides[0] + i1*strides[1] + ...
+/// `offset + i0*strides[0] + i1*strides[1] + ...`
 ///
 /// Strides and offset count elements, not bytes. A stride may be negative or, of an input, 0.
 #[repr(C)]
