@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, Module, Tensor, Var};
-use lrn_jit_candle::{LocalResponseNormConfig, local_response_norm};
+use lrn_jit_candle::{Activation, Convention, LocalResponseNormConfig, local_response_norm};
 
 const SHAPE: [usize; 4] = [32, 64, 28, 28];
 const SIZE: usize = 5;
@@ -18,10 +18,10 @@ const CONFIG: LocalResponseNormConfig = LocalResponseNormConfig {
     alpha: 1e-4,
     beta: 0.75,
     k: 1.0,
-    convention: lrn_jit_candle::Convention::Torch,
+    convention: Convention::Torch,
     channel_axis: 1,
     within_channel: None,
-    input_activation: lrn_jit_candle::Activation::Identity,
+    input_activation: Activation::Identity,
 };
 /// Rounds of measurement, in which all take turns; the fastest counts.
 const ROUNDS: usize = 40;
@@ -100,6 +100,7 @@ fn measure() -> Result<(), Box<dyn Error>> {
             ("composed, square roots", Box::new(|| with_roots(&input))),
         ],
     )?;
+    time("beside it, one candle operation", &[("x + 1, a new tensor", Box::new(|| input.affine(1.0, 1.0)))])?;
     let swapped = input.permute((0, 2, 3, 1))?.contiguous()?.permute((0, 3, 1, 2))?;
     time(
         "forward, NHWC memory seen as NCHW",

@@ -111,7 +111,9 @@ impl Kernels {
             DType::F64 => self.built::<f64>(&self.f64),
             DType::F16 => self.built::<f16>(&self.f16),
             DType::BF16 => self.built::<bf16>(&self.bf16),
-            dtype => Err(Error::UnsupportedDTypeForOp(dtype, NAME).context("F32, F64, F16 and BF16 can be normalized").bt()),
+            dtype => {
+                Err(Error::UnsupportedDTypeForOp(dtype, NAME).context("F32, F64, F16 and BF16 can be normalized").bt())
+            }
         }
     }
 

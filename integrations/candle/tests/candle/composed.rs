@@ -1,7 +1,11 @@
 //! LRN as a user of candle composes it, and what is compared with it.
 
+use std::cell::RefCell;
+
 use candle_core::{DType, Device, Result, Tensor};
 use lrn_jit_candle::{LocalResponseNorm, LocalResponseNormConfig, local_response_norm};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 
 /// A layer's parameters, with its window about each channel and what alpha is divided by.
 #[derive(Debug, Clone, Copy)]
@@ -49,9 +53,17 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// Normal numbers of a type.
+thread_local! {
+    /// A test has a thread of its own, and so the same numbers in every run.
+    static RANDOM: RefCell<StdRng> = RefCell::new(StdRng::seed_from_u64(5));
+}
+
+/// Numbers from −3 to 3.
 pub fn random(shape: &[usize], dtype: DType) -> Result<Tensor> {
-    Tensor::randn(0f64, 1f64, shape, &Device::Cpu)?.to_dtype(dtype)
+    let count = shape.iter().product();
+    let numbers: Vec<f64> =
+        RANDOM.with_borrow_mut(|random| (0..count).map(|_| random.random_range(-3.0..3.0)).collect());
+    Tensor::from_vec(numbers, shape, &Device::Cpu)?.to_dtype(dtype)
 }
 
 /// All elements, in order.
@@ -59,10 +71,25 @@ pub fn elements(x: &Tensor) -> Result<Vec<f64>> {
     x.to_dtype(DType::F64)?.flatten_all()?.to_vec1()
 }
 
-/// The largest |a − b| / |b|: no element of b is 0.
-pub fn elementwise(a: &Tensor, b: &Tensor) -> Result<f64> {
+/// The unit in the last place at a number; below the normal numbers it stays the same.
+fn unit(dtype: DType, number: f64) -> f64 {
+    let (digits, least) = match dtype {
+        DType::F64 => (52, -1022),
+        DType::F32 => (23, -126),
+        DType::F16 => (10, -14),
+        DType::BF16 => (7, -126),
+        dtype => panic!("{dtype:?} has no units in the last place"),
+    };
+    let exponent = if number == 0.0 { least } else { (number.abs().log2().floor() as i32).max(least) };
+    2f64.powi(exponent - digits)
+}
+
+/// The largest |a − b|, in units in the last place of b in the type of a.
+pub fn ulps(a: &Tensor, b: &Tensor) -> Result<f64> {
     assert_eq!(a.dims(), b.dims());
-    Ok(elements(a)?.iter().zip(elements(b)?).map(|(a, b)| ((a - b) / b).abs()).fold(0.0, maximum))
+    let dtype = a.dtype();
+    let errors = elements(a)?.into_iter().zip(elements(b)?).map(|(a, b)| (a - b).abs() / unit(dtype, b));
+    Ok(errors.fold(0.0, maximum))
 }
 
 /// The largest |a − b|, over the largest |b|: for gradients, which are differences.

@@ -88,7 +88,10 @@ fn the_gradient_has_a_gradient() -> Result<()> {
         };
         let difference = (along(1.0)? - along(-1.0)?) / (2.0 * step);
         let derivative: f64 = (by_x * &t)?.sum_all()?.to_scalar()?;
-        assert!((difference - derivative).abs() <= 1e-7 * (1.0 + derivative.abs()), "{case:?}: {difference} {derivative}");
+        assert!(
+            (difference - derivative).abs() <= 1e-7 * (1.0 + derivative.abs()),
+            "{case:?}: {difference} {derivative}"
+        );
         // grad_x is linear in g, so ⟨g, by_g⟩ is ⟨v, grad_x⟩.
         let linear: f64 = (by_g * g.as_tensor())?.sum_all()?.to_scalar()?;
         let value = along(0.0)?;

@@ -24,7 +24,10 @@ fn views(dtype: DType) -> Result<Vec<View>> {
         ("one column", x.narrow(3, 5, 1)?),
         ("broadcast batch and rows", row.broadcast_as((4, 10, 12, 14))?),
         ("broadcast channels", x.narrow(1, 4, 1)?.broadcast_as((6, 9, 12, 14))?),
-        ("all one element", x.narrow(0, 1, 1)?.narrow(1, 1, 1)?.narrow(2, 1, 1)?.narrow(3, 1, 1)?.broadcast_as((2, 7, 3, 5))?),
+        (
+            "all one element",
+            x.narrow(0, 1, 1)?.narrow(1, 1, 1)?.narrow(2, 1, 1)?.narrow(3, 1, 1)?.broadcast_as((2, 7, 3, 5))?,
+        ),
     ])
 }
 
