@@ -100,7 +100,9 @@ impl Layer {
         };
         let operands = task.inputs() + 1;
         if addresses.len() != operands || strides.len() != operands {
-            return Err(PyValueError::new_err(format!("{task:?} takes {operands} addresses and as many strides")));
+            return Err(PyValueError::new_err(format!(
+                "{task:?} takes {operands} addresses and as many strides, the output's last"
+            )));
         }
         if strides.iter().any(|strides| strides.len() != shape.len()) {
             return Err(PyValueError::new_err(format!("each operand needs {} strides", shape.len())));

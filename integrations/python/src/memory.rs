@@ -42,11 +42,13 @@ impl<'a> Memory<'a> {
         self.turned(unsafe { RawArrayViewMut::from_shape_ptr(shape, lowest).deref_into_view_mut() })
     }
 
-    /// The shape with all axes running forwards, from the lowest address: ndarray takes no others. Of an empty tensor, whose
-    /// address may be 0, no element is ever touched.
+    /// The shape with all axes running forwards, from the lowest address: ndarray takes no others.
     fn upright<E>(&self) -> (StrideShape<IxDyn>, *mut E) {
-        let first = if self.is_empty() { NonNull::dangling().as_ptr() } else { self.address as *mut E };
-        let lowest = self.backwards().fold(first, |first, axis| {
+        if self.is_empty() {
+            // Its address may be 0 and its strides anything; no element is ever touched.
+            return (IxDyn(self.shape).into(), NonNull::dangling().as_ptr());
+        }
+        let lowest = self.backwards().fold(self.address as *mut E, |first, axis| {
             first.wrapping_offset((self.shape[axis].cast_signed() - 1).wrapping_mul(self.strides[axis]))
         });
         let strides: Vec<_> = self.strides.iter().map(|stride| stride.unsigned_abs()).collect();

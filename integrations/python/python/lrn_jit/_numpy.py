@@ -53,7 +53,7 @@ class LocalResponseNorm:
     >>> lrn
     LocalResponseNorm(5, alpha=1.0, beta=0.75, k=1.0)
     >>> lrn(np.ones((1, 3, 2), np.float32))[0, :, 0]
-    array([0.7028038, 0.7028038, 0.7028038], dtype=float32)
+    array([0.70292664, 0.70292664, 0.70292664], dtype=float32)
     """
 
     def __init__(
@@ -277,6 +277,7 @@ def _check_output(out: _Array[Any], inputs: dict[str, _Array[Any]]) -> None:
 
 def _share_memory(a: _Array[Any], b: _Array[Any]) -> bool:
     try:
-        return np.shares_memory(a, b, max_work=_WORK)
+        # numpy's own types know only of its two named limits.
+        return np.shares_memory(a, b, max_work=_WORK)  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True

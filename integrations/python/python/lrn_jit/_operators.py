@@ -9,13 +9,14 @@ so the derivatives of the first three are among the four. They are registered wi
 as Python functions: less than half the time of ``torch.library.custom_op`` with ``register_autograd`` under autograd.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.nn.functional import local_response_norm
 
 from ._names import Task
 from ._native import Layer
@@ -36,9 +37,13 @@ _TENSORS: dict[Task, tuple[str, ...]] = {
     "double_backward": ("x", "grad_y", "v"),
 }
 
-_library = torch.library.Library("lrn_jit", "DEF")
-_ops = torch.ops.lrn_jit
-_below_autograd = torch._C._AutoDispatchBelowAutograd
+_library: Any = torch.library.Library("lrn_jit", "DEF")  # type: ignore[no-untyped-call]
+for _task, _names in _TENSORS.items():
+    _schema = f"{', '.join(f'Tensor {name}' for name in _names)}, int size, float alpha, float beta, float k"
+    _library.define(f"{_task}({_schema}) -> Tensor", tags=(torch.Tag.pt2_compliant_tag,))
+
+_forward, _backward, _jvp, _double_backward = (getattr(torch.ops.lrn_jit, task).default for task in _TENSORS)
+
 # Gradients with respect to size, alpha, beta and k.
 _NONE = (None, None, None, None)
 
@@ -56,8 +61,8 @@ def _compute(task: Task, tensors: Sequence[Tensor], parameters: tuple[Any, ...])
     for name, tensor in zip(_TENSORS[task], tensors, strict=True):
         _check(task, name, tensor, x)
     out = torch.empty_like(x)
-    addresses = [tensor.data_ptr() for tensor in (*tensors, out)]
-    strides = [tensor.stride() for tensor in (*tensors, out)]
+    operands = (*tensors, out)
+    addresses, strides = [tensor.data_ptr() for tensor in operands], [tensor.stride() for tensor in operands]
     _layer(x.dtype, *parameters).run(task, x.shape, addresses, strides, torch.get_num_threads())
     return out
 
@@ -72,50 +77,41 @@ def _check(task: Task, name: str, tensor: Tensor, x: Tensor) -> None:
         raise ValueError(f"lrn_jit::{task}: {name} must be as x is, {expected}, got {found}")
 
 
-class _Operator(Function):
-    """An operator above autograd: keeps its arguments, and calls itself below."""
-
-    task: Task
-
-    @classmethod
-    def call(cls, ctx: Any, *arguments: Any) -> Tensor:
-        tensors, ctx.parameters = arguments[:-4], arguments[-4:]
-        ctx.save_for_backward(*tensors)
-        ctx.save_for_forward(*tensors)
-        with _below_autograd():
-            return cast(Tensor, getattr(_ops, cls.task).default(*arguments))
+def _below_autograd(ctx: Any, operator: Any, arguments: tuple[Any, ...]) -> Tensor:
+    """Keeps the arguments of an operator for its derivatives, and calls it below autograd."""
+    tensors, ctx.parameters = arguments[:-4], arguments[-4:]
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)
+    with torch._C._AutoDispatchBelowAutograd():
+        return cast(Tensor, operator(*arguments))
 
 
-class _Forward(_Operator):
-    task = "forward"
-
+class _Forward(Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Tensor:
-        return _Forward.call(ctx, *arguments)
+        return _below_autograd(ctx, _forward, arguments)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (x,), (grad_y,) = ctx.saved_tensors, grads
-        return _ops.backward(x, grad_y, *ctx.parameters), *_NONE
+        return _backward(x, grad_y, *ctx.parameters), *_NONE
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
-        (x,) = ctx.saved_tensors
-        return _ops.jvp(x, tangents[0], *ctx.parameters)
+        (x,), v = ctx.saved_tensors, tangents[0]
+        return _jvp(x, v, *ctx.parameters)
 
 
-class _Backward(_Operator):
-    task = "backward"
-
+class _Backward(Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Tensor:
-        return _Backward.call(ctx, *arguments)
+        return _below_autograd(ctx, _backward, arguments)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (x, grad_y), (v,), parameters = ctx.saved_tensors, grads, ctx.parameters
-        grad_x = _ops.double_backward(x, grad_y, v, *parameters) if ctx.needs_input_grad[0] else None
-        grad_grad_y = _ops.jvp(x, v, *parameters) if ctx.needs_input_grad[1] else None
+        grad_x = _double_backward(x, grad_y, v, *parameters) if ctx.needs_input_grad[0] else None
+        grad_grad_y = _jvp(x, v, *parameters) if ctx.needs_input_grad[1] else None
         return grad_x, grad_grad_y, *_NONE
 
     @staticmethod
@@ -124,39 +120,40 @@ class _Backward(_Operator):
         along_x, along_grad_y = tangents[:2]
         parts = []
         if along_x is not None:
-            parts.append(_ops.double_backward(x, grad_y, along_x, *parameters))
+            parts.append(_double_backward(x, grad_y, along_x, *parameters))
         if along_grad_y is not None:
-            parts.append(_ops.backward(x, along_grad_y, *parameters))
+            parts.append(_backward(x, along_grad_y, *parameters))
         return sum(parts[1:], parts[0])
 
 
-class _Jvp(_Operator):
-    task = "jvp"
-
+class _Jvp(Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Tensor:
-        return _Jvp.call(ctx, *arguments)
+        return _below_autograd(ctx, _jvp, arguments)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (x, v), (grad_y,), parameters = ctx.saved_tensors, grads, ctx.parameters
-        grad_x = _ops.double_backward(x, grad_y, v, *parameters) if ctx.needs_input_grad[0] else None
-        grad_v = _ops.backward(x, grad_y, *parameters) if ctx.needs_input_grad[1] else None
+        grad_x = _double_backward(x, grad_y, v, *parameters) if ctx.needs_input_grad[0] else None
+        grad_v = _backward(x, grad_y, *parameters) if ctx.needs_input_grad[1] else None
         return grad_x, grad_v, *_NONE
 
 
-class _DoubleBackward(_Operator):
-    task = "double_backward"
-
+class _DoubleBackward(Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Tensor:
-        return _DoubleBackward.call(ctx, *arguments)
+        return _below_autograd(ctx, _double_backward, arguments)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        raise NotImplementedError(
-            "lrn_jit has no third derivatives: torch.nn.functional.local_response_norm has"
-        )
+        raise NotImplementedError("lrn_jit has no third derivatives: torch.nn.functional.local_response_norm has")
+
+
+def _forward_autograd(*arguments: Any) -> Any:
+    # torch.func's transforms take no Function below the dispatcher: they differentiate torch's own operators.
+    if torch._C._are_functorch_transforms_active():
+        return local_response_norm(*arguments)
+    return _Forward.apply(*arguments)
 
 
 def _batched(task: Task, info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Tensor, int]:
@@ -168,24 +165,21 @@ def _batched(task: Task, info: Any, in_dims: tuple[int | None, ...], *arguments:
     ]
     shape = tensors[0].shape
     flat = [tensor.flatten(0, 1) for tensor in tensors]
-    result: Tensor = getattr(_ops, task).default(*flat, *arguments[-4:])
+    result: Tensor = getattr(torch.ops.lrn_jit, task).default(*flat, *arguments[-4:])
     return result.reshape(shape), 0
 
 
-def _register(operator: type[_Operator]) -> None:
-    task = operator.task
-    qualified = f"lrn_jit::{task}"
-    tensors = ", ".join(f"Tensor {name}" for name in _TENSORS[task])
-    _library.define(
-        f"{task}({tensors}, int size, float alpha, float beta, float k) -> Tensor", tags=(torch.Tag.pt2_compliant_tag,)
-    )
+def _register(task: Task, autograd: Callable[..., Any]) -> None:
+    name = f"lrn_jit::{task}"
     _library.impl(task, lambda *arguments: _compute(task, arguments[:-4], arguments[-4:]), "CPU")
-    _library.impl(task, operator.apply, "Autograd")
-    torch.library.register_fake(qualified, lambda x, *_: torch.empty_like(x), lib=_library)
+    _library.impl(task, autograd, "Autograd")
+    torch.library.register_fake(name, lambda x, *_: torch.empty_like(x), lib=_library)
     torch.library.register_vmap(
-        qualified, lambda info, in_dims, *arguments: _batched(task, info, in_dims, *arguments), lib=_library
+        name, lambda info, in_dims, *arguments: _batched(task, info, in_dims, *arguments), lib=_library
     )
 
 
-for _operator in (_Forward, _Backward, _Jvp, _DoubleBackward):
-    _register(_operator)
+_register("forward", _forward_autograd)
+_register("backward", _Backward.apply)
+_register("jvp", _Jvp.apply)
+_register("double_backward", _DoubleBackward.apply)

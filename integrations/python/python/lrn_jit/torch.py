@@ -42,7 +42,7 @@ def local_response_norm(
         ValueError: a rank under 3; a size under 1; parameters that are not finite.
     """
     if has_torch_function_unary(input):
-        return handle_torch_function(  # type: ignore[no-any-return]
+        return handle_torch_function(
             local_response_norm, (input,), input, size, alpha=alpha, beta=beta, k=k
         )
     ours = input.is_cpu and input.dtype in DTYPES and input.dim() >= 3 and input.layout is torch.strided
