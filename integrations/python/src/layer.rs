@@ -34,8 +34,8 @@ macro_rules! each {
 
 #[pymethods]
 impl Layer {
-    /// Compiles a layer. `axes` are those of the windows: one number is the channel axis, `("within", dims)` the last axes, a list
-    /// any axes.
+    /// Compiles a layer for elements of type `dtype`. What is None has the convention's default; windows extend along the channel
+    /// axis unless `within` or `axes` says otherwise.
     #[new]
     #[pyo3(signature = (dtype, size, alpha=None, beta=None, k=None, *, convention="torch", boundary="zero", relu=false, axis=1, within=None, axes=None))]
     #[allow(clippy::too_many_arguments, reason = "a constructor with names in Python")]
@@ -53,13 +53,19 @@ impl Layer {
         within: Option<usize>,
         axes: Option<Vec<isize>>,
     ) -> PyResult<Self> {
-        let mut config = LrnConfig::new(size).convention(named(&CONVENTIONS, "convention", convention)?);
-        config = config.boundary(named(&BOUNDARIES, "boundary", boundary)?).channel_axis(axis);
-        config = alpha.map_or(config.clone(), |alpha| config.alpha(alpha));
-        config = beta.map_or(config.clone(), |beta| config.beta(beta));
-        config = k.map_or(config.clone(), |k| config.k(k));
-        if relu {
-            config = config.input_activation(Activation::Relu);
+        let mut config = LrnConfig::new(size)
+            .convention(named(&CONVENTIONS, "convention", convention)?)
+            .boundary(named(&BOUNDARIES, "boundary", boundary)?)
+            .input_activation(if relu { Activation::Relu } else { Activation::Identity })
+            .channel_axis(axis);
+        if let Some(alpha) = alpha {
+            config = config.alpha(alpha);
+        }
+        if let Some(beta) = beta {
+            config = config.beta(beta);
+        }
+        if let Some(k) = k {
+            config = config.k(k);
         }
         if let Some(dims) = within {
             config = config.within_channel(dims);
@@ -68,14 +74,13 @@ impl Layer {
             config = config.over_axes(&axes);
         }
         let typed = py.detach(|| {
-            Ok(match dtype {
+            Ok(Some(match dtype {
                 "float32" => Typed::F32(Layers::new(config)?),
                 "float64" => Typed::F64(Layers::new(config)?),
                 "float16" => Typed::F16(Layers::new(config)?),
                 "bfloat16" => Typed::Bf16(Layers::new(config)?),
                 _ => return Ok(None),
-            }
-            .into())
+            }))
         });
         let unknown = || PyTypeError::new_err(format!("no layer is for elements of type {dtype}: {DTYPES}"));
         typed.map_err(|error: BuildError| raised(Error::Build(error)))?.map(Self).ok_or_else(unknown)
@@ -107,9 +112,8 @@ impl Layer {
         if strides.iter().any(|strides| strides.len() != shape.len()) {
             return Err(PyValueError::new_err(format!("each operand needs {} strides", shape.len())));
         }
-        let operands: Vec<_> = addresses.into_iter().zip(&strides).collect();
-        let operands: Vec<_> =
-            operands.iter().map(|&(address, strides)| Memory { address, shape: &shape, strides }).collect();
+        let operands = addresses.into_iter().zip(&strides);
+        let operands: Vec<_> = operands.map(|(address, strides)| Memory { address, shape: &shape, strides }).collect();
         let (&output, inputs) = operands.split_last().expect("an output at least");
         let executor = &Threads(threads);
         #[allow(unsafe_code, reason = "memory that Python owns")]
