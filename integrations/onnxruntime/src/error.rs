@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn panics_are_statuses_whatever_they_carry() {
-        let panics: [(fn() -> Result<(), Error>, &str); 4] = [
+        type Work = fn() -> Result<(), Error>;
+        let panics: [(Work, &str); 4] = [
             (|| panic!("plain"), "plain"),
             (|| panic!("with {}", 7), "with 7"),
             (|| panic!("a zero: \0, and more"), "a zero:  , and more"),

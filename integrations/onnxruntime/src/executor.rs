@@ -61,3 +61,94 @@ impl Executor for ParallelFor<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::panic_any;
+    use std::ptr::NonNull;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use lrn_jit::LocalResponseNorm;
+    use ort_sys::{OrtApi, OrtErrorCode, OrtKernelContext, OrtStatusPtr};
+
+    use super::*;
+
+    type Work = unsafe extern "C" fn(*mut c_void, usize);
+
+    /// A pool of threads, as good as they come.
+    unsafe extern "system" fn on_threads(
+        _: *const OrtKernelContext,
+        work: Work,
+        total: usize,
+        _: usize,
+        data: *mut c_void,
+    ) -> OrtStatusPtr {
+        let address = data as usize;
+        std::thread::scope(|scope| {
+            for index in 0..total {
+                // SAFETY: the data outlives the scope.
+                scope.spawn(move || unsafe { work(address as *mut c_void, index) });
+            }
+        });
+        OrtStatusPtr::default()
+    }
+
+    /// One that does every other task, those twice, and fails.
+    unsafe extern "system" fn hostile(
+        _: *const OrtKernelContext,
+        work: Work,
+        total: usize,
+        _: usize,
+        data: *mut c_void,
+    ) -> OrtStatusPtr {
+        for index in (0..total).step_by(2).chain((0..total).step_by(2)) {
+            // SAFETY: as above.
+            unsafe { work(data, index) };
+        }
+        ort_sys::stub::Error::new_sys(OrtErrorCode::ORT_FAIL, "no more threads")
+    }
+
+    fn with<R>(
+        pool: unsafe extern "system" fn(*const OrtKernelContext, Work, usize, usize, *mut c_void) -> OrtStatusPtr,
+        elements: usize,
+        work: impl FnOnce(&ParallelFor<'_>) -> R,
+    ) -> R {
+        let api: &OrtApi = Box::leak(Box::new(OrtApi { KernelContext_ParallelFor: pool, ..ort_sys::stub::api() }));
+        // SAFETY: the type has no size, and the pools do not look at it.
+        let raw = unsafe { NonNull::<OrtKernelContext>::dangling().as_ref() };
+        work(&ParallelFor::new(Context { api, raw }, elements))
+    }
+
+    #[test]
+    fn work_is_cut_by_its_size() {
+        for (elements, parts) in [(0, 1), (1, 1), (PART, 1), (PART + 1, 2), (10 * PART, 10)] {
+            assert_eq!(with(on_threads, elements, |executor| executor.threads()), parts);
+        }
+    }
+
+    #[test]
+    fn any_pool_gives_the_bits_of_one_thread() {
+        let shape = [3, 64, 57, 59];
+        let x: Vec<f32> = (0..shape.iter().product()).map(|i: usize| (i % 1013) as f32 / 50.0 - 9.0).collect();
+        let layer = LocalResponseNorm::new(5).unwrap();
+        let expected = layer.forward(&x, &shape).unwrap();
+        for pool in [on_threads, hostile] {
+            let y = with(pool, x.len(), |executor| layer.with_executor(executor).forward(&x, &shape).unwrap());
+            assert!(y == expected);
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_task_reaches_the_caller_when_all_have_run() {
+        let ran = AtomicUsize::new(0);
+        let work = |index| {
+            ran.fetch_add(1, Ordering::Relaxed);
+            if index == 2 {
+                panic_any("of task 2");
+            }
+        };
+        let panic = with(on_threads, 4 * PART, |executor| catch_unwind(AssertUnwindSafe(|| executor.run(4, &work))));
+        assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"of task 2"));
+        assert_eq!(ran.into_inner(), 4);
+    }
+}

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! `host` wraps those of the runtime's functions that are used. Every function that the runtime calls goes through
-//! [`border`](error): errors and panics become its statuses.
+//! `border` of `error`: errors and panics become its statuses.
 
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 

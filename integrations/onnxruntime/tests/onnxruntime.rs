@@ -16,16 +16,11 @@ fn call(command: &mut Command) {
     println!("{out}");
 }
 
-/// The folder of the library that these tests were compiled with: that of the profile.
-fn profile_folder() -> PathBuf {
-    let test = env::current_exe().expect("a test knows where it is");
-    test.ancestors().nth(2).expect("tests are in a folder of the profile's").into()
-}
-
-/// The library.
+/// The library that cargo built with these tests: it lies beside them.
 fn library() -> PathBuf {
+    let test = env::current_exe().expect("a test knows where it is");
     let name = format!("{}lrn_jit_onnxruntime{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    let path = profile_folder().join(name);
+    let path = test.with_file_name(name);
     assert!(path.exists(), "cargo did not build {}", path.display());
     path
 }
@@ -34,7 +29,7 @@ fn library() -> PathBuf {
 fn python(here: &Path) -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
-        let target = profile_folder().parent().expect("a profile's folder is in another").to_path_buf();
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target folder");
         let folder = target.join("lrn-jit-onnxruntime").join("venv");
         let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
         let (wanted, installed) = (here.join("requirements.txt"), folder.join("installed.txt"));
