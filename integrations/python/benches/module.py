@@ -74,7 +74,7 @@ def check(x):
 
 def line(label, best):
     theirs, mine = best["torch"], best["lrn_jit"]
-    print(f"{label:38} {theirs:12.1f} {mine:12.1f} {theirs / mine:9.1f}×", flush=True)
+    print(f"{label:46} {theirs:12.1f} {mine:12.1f} {theirs / mine:9.1f}×", flush=True)
 
 
 def main():
@@ -85,7 +85,7 @@ def main():
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {options.threads} thread(s), {nn.LocalResponseNorm(5)}, microseconds\n")
-    print(f"{'':38} {'torch':>12} {'lrn_jit':>12} {'ratio':>10}")
+    print(f"{'':46} {'torch':>12} {'lrn_jit':>12} {'ratio':>10}")
     small, large = torch.randn(1, 5, 4, 4), torch.randn(SHAPE)
     for kind in ("no autograd", "autograd", "inference"):
         line(f"overhead, {kind}", fastest(works(small, kind), options.seconds, calls=200))
