@@ -227,7 +227,8 @@ fn an_accelerated_model_may_be_translated_to_halves() -> TractResult<()> {
     let mut model = lrn_model(DatumType::F32, &SHAPE, LRN, true)?;
     accelerate(&mut model)?;
     let input = numbers_of(&SHAPE, 4)?.cast_to::<f16>()?.into_owned();
-    let expected = output(&model, &input.cast_to::<f32>()?.into_owned())?;
+    let widened = input.cast_to::<f32>()?;
+    let expected = output(&model, &widened)?;
     model.transform(&FloatPrecisionTranslator::new(DatumType::F32, DatumType::F16))?;
     let outputs = run(&model, &input)?;
     assert_eq!(outputs[0].datum_type(), DatumType::F16);
