@@ -70,16 +70,25 @@ def test_defaults(dtype, given):
     assert worst_ulp(dtype, y, formula(x, 5, **attributes)) <= BOUNDS[dtype]
 
 
-@pytest.mark.parametrize("shape", [(1, 96, 27, 27), (2, 64, 56, 56)])
-@pytest.mark.parametrize("attributes", [{}, {"alpha": 5e-4, "bias": 2.0}, {"alpha": 2.0}])
+@pytest.mark.parametrize("shape", [(1, 96, 27, 27), (2, 64, 56, 56), (1, 1024, 20, 20)])
+@pytest.mark.parametrize("attributes", [{}, {"alpha": 5e-4, "bias": 2.0}])
 def test_beside_the_runtimes_own(shape, attributes):
+    """The layers of networks."""
     x = random(shape)
     model = lrn_model(shape, size=5, **attributes)
-    own, ours, exact = run(model, x, ours=False), run(model, x), formula(x, 5, **attributes)
-    assert np.max(np.abs(ours - own)) <= 1e-5 * np.max(np.abs(own))
-    # Its sums run over the channels, so that the last of them are some ulp off; ours are not.
-    assert worst_ulp("float32", ours, exact) <= min(BOUNDS["float32"], worst_ulp("float32", own, exact))
+    own, ours = run(model, x, ours=False), run(model, x)
+    np.testing.assert_allclose(ours, own, rtol=1e-6)
     assert np.any(own != ours), "the runtime's own LRN ran"
+
+
+@pytest.mark.parametrize("channels", [64, 256, 1024])
+def test_nearer_to_the_formula_than_the_runtimes_own(channels):
+    """Its sums run over the channels, and gather errors: where the squares weigh much they are seen."""
+    x = random((1, channels, 20, 20))
+    model = lrn_model(x.shape, size=5, alpha=2.0)
+    own, ours = (worst_ulp("float32", run(model, x, ours), formula(x, 5, 2.0)) for ours in (False, True))
+    print(f"{channels} channels: {own:.0f} ulp, the runtime's own; {ours:.1f} ulp, ours")
+    assert ours <= BOUNDS["float32"] < own
 
 
 def test_large_values_do_not_ruin_what_follows():
