@@ -2,10 +2,11 @@
 //! convention means, in [`convention`](crate::convention).
 
 use crate::activation::Activation;
+use crate::backend::Backend;
 use crate::convention::{Convention, Window};
 use crate::element::Element;
 use crate::error::{BuildError, ConfigError};
-use crate::layer::{Backend, LocalResponseNorm};
+use crate::layer::LocalResponseNorm;
 use crate::region::Region;
 use crate::width::Width;
 

@@ -8,11 +8,12 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use crate::arithmetic::half::{narrow, widen};
+use crate::backend::Backend;
 use crate::config::Parameters;
 use crate::interpreter::ArrayLanes;
 use crate::jit::{convert, host::vectorized};
 use crate::lane::Lane;
-use crate::layer::{self, Backend, Engine};
+use crate::layer::{self, Engine};
 use crate::number::Number;
 use crate::plan::Plan;
 use crate::region::part::BoxPart;

@@ -49,6 +49,7 @@
 
 mod activation;
 mod arithmetic;
+mod backend;
 mod codegen;
 mod config;
 mod convention;
@@ -74,6 +75,7 @@ mod tile;
 mod width;
 
 pub use activation::Activation;
+pub use backend::{Backend, BackendReport};
 pub use config::{Boundary, LrnConfig};
 pub use convention::{Convention, Window};
 pub use element::Element;
@@ -82,7 +84,7 @@ pub use error::{BuildError, CompileError, ConfigError, ShapeError};
 pub use executor::CurrentRayon;
 pub use executor::{Executor, Serial};
 pub use forward::OnExecutor;
-pub use layer::{Backend, BackendReport, LocalResponseNorm};
+pub use layer::LocalResponseNorm;
 pub use number::Number;
 pub use plan::Plan;
 pub use region::Region;

@@ -12,7 +12,9 @@ use common::pool::{Habit, Pool};
 use common::real::Real;
 use common::rng::{Data, Rng};
 use half::{bf16, f16};
-use lrn_jit::{Activation, Backend, Boundary, Element, Layout, LocalResponseNorm, LrnConfig, Serial, Width};
+use lrn_jit::{
+    Activation, Backend, Boundary, Convention, Element, Layout, LocalResponseNorm, LrnConfig, Serial, Width,
+};
 
 /// The layers to compare: every width that the host has.
 fn compiled<E: Element>(config: &LrnConfig) -> Vec<LocalResponseNorm<E>> {
@@ -166,6 +168,44 @@ fn the_same_in_tiles<E: Real>(seed: u64) {
 fn tiles_change_nothing() {
     the_same_in_tiles::<f32>(65);
     the_same_in_tiles::<f16>(66);
+}
+
+/// Rows of vectors, an index each: kernels make the sums of a later row, whatever the rows' ends and the slab's.
+fn the_same_in_rows_of_vectors<E: Real>(seed: u64) {
+    let rng = &mut Rng::new(seed);
+    for lanes in [4, 8, 16] {
+        for (count, rows, length) in
+            [(2, 1, 16), (1, 2, 17), (3, 3, 16), (1, 4, 20), (2, 5, 31), (1, 9, 16), (2, 60, 33), (1, 300, 56)]
+        {
+            let shape = [count, rows, length, lanes];
+            let size = rng.between(2, 4);
+            let convention = rng.pick(&[Convention::Torch, Convention::Onnx, Convention::Symmetric]);
+            let activation = rng.pick(&[Activation::Identity, Activation::Relu]);
+            let config = LrnConfig::new(size).convention(convention).alpha(3.0).over_axes(&[1, 2]);
+            let config = config.input_activation(activation);
+            let elements = shape.iter().product();
+            for data in Data::ALL {
+                let x: Vec<E> = data.draw(elements, rng.next());
+                let expected = interpreter::<E>(&config).forward(&x, &shape).unwrap();
+                for layer in compiled::<E>(&config) {
+                    let what = format!("{} {shape:?} {data:?} {config:?}", layer.backend());
+                    assert_eq!(difference(&layer.forward(&x, &shape).unwrap(), &expected), None, "{what}");
+                    let mut y = x.clone();
+                    layer.forward_in_place(&mut y, &shape).unwrap();
+                    assert_eq!(difference(&y, &expected), None, "in place: {what}");
+                    let pool = Pool::new(Habit::Threads, 2);
+                    let y = layer.with_executor(&pool).forward(&x, &shape).unwrap();
+                    assert_eq!(difference(&y, &expected), None, "two threads: {what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_of_vectors_change_nothing() {
+    the_same_in_rows_of_vectors::<f32>(68);
+    the_same_in_rows_of_vectors::<f64>(69);
 }
 
 /// Views with gaps, flipped and permuted, have the bits of a contiguous copy: the order of the axes is the tensor's, not memory's.

@@ -2,6 +2,7 @@
 //! input what to do (README.md there).
 //!
 //!     peers serve [--width BITS] [--threads N]    what is timed: compiled layers
+//!     peers serve --blocked …                     the same in oneDNN's layout nChw16c, where windows stay within a channel
 //!     peers serve --reference                     what is right: the formula in f64
 //!     peers serve --memcpy                        what memory allows
 //!     peers input COUNT FILE                      writes the tensor that all read
@@ -42,6 +43,8 @@ enum Who {
 
 struct Options {
     who: Who,
+    /// Whether tensors lie in the layout nChw16c.
+    blocked: bool,
     /// Bits of a vector; `None` is what the library chooses.
     width: Option<usize>,
     executor: &'static dyn Executor,
@@ -49,11 +52,15 @@ struct Options {
 
 impl Options {
     fn parse(mut words: &[&str]) -> Result<Self, Box<dyn Error>> {
-        let mut options = Self { who: Who::Library, width: None, executor: &Serial };
+        let mut options = Self { who: Who::Library, blocked: false, width: None, executor: &Serial };
         while let [word, rest @ ..] = words {
             words = match (*word, rest) {
                 ("--reference", _) => {
                     options.who = Who::Reference;
+                    rest
+                }
+                ("--blocked", _) => {
+                    options.blocked = true;
                     rest
                 }
                 ("--memcpy", _) => {
@@ -75,8 +82,8 @@ impl Options {
     }
 
     fn prepare(&self, case: &Case, x: Vec<f32>) -> Prepared {
-        let y = vec![f32::NAN; x.len()];
         if self.who == Who::Memcpy {
+            let (x, y) = (Tensor::new(&x), Tensor::new(&vec![f32::NAN; x.len()]));
             return Ok(Ok(Box::new(Copy { x, y })));
         }
         let axis = if case.channels_last { -1 } else { 1 };
@@ -87,8 +94,58 @@ impl Options {
             (true, true) => config.over_axes(&[1, 2]),
         };
         let config = if self.who == Who::Reference { config.backend(Backend::Reference) } else { config };
+        let [batch, channels, height, width] = case.shape;
+        let (config, shape, x, blocks) = if self.blocked {
+            if !case.within || case.channels_last || !channels.is_multiple_of(BLOCK) {
+                return Ok(Err("windows within a channel, blocks of 16 channels"));
+            }
+            let shape = vec![batch, channels / BLOCK, height, width, BLOCK];
+            (config.over_axes(&[2, 3]), shape, turned(&x, BLOCK, height * width), Some(height * width))
+        } else {
+            (config, case.extents().to_vec(), x, None)
+        };
         let layer = with_width(config, self.width)?.build()?;
-        Ok(Ok(Box::new(Layer { layer, executor: self.executor, shape: case.extents(), x, y })))
+        let (x, y) = (Tensor::new(&x), Tensor::new(&vec![f32::NAN; x.len()]));
+        Ok(Ok(Box::new(Layer { layer, executor: self.executor, shape, blocks, x, y })))
+    }
+}
+
+/// Channels of a block of nChw16c.
+const BLOCK: usize = 16;
+
+/// Matrices of so many rows and columns, one behind the other, transposed.
+fn turned(x: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let turn = |matrix: &[f32]| -> Vec<f32> {
+        (0..columns)
+            .flat_map(|column| (0..rows).map(move |row| (row, column)))
+            .map(|(r, c)| matrix[r * columns + c])
+            .collect()
+    };
+    x.chunks_exact(rows * columns).flat_map(turn).collect()
+}
+
+/// Memory that begins on a cache line, as oneDNN's does.
+struct Tensor {
+    memory: Vec<f32>,
+    start: usize,
+    length: usize,
+}
+
+impl Tensor {
+    fn new(values: &[f32]) -> Self {
+        const LINE: usize = 64;
+        let mut memory = vec![0.0; values.len() + LINE / size_of::<f32>()];
+        let start = (memory.as_ptr().addr().next_multiple_of(LINE) - memory.as_ptr().addr()) / size_of::<f32>();
+        memory[start..][..values.len()].copy_from_slice(values);
+        Self { memory, start, length: values.len() }
+    }
+
+    fn get(&self) -> &[f32] {
+        &self.memory[self.start..][..self.length]
+    }
+
+    fn get_mut(&mut self) -> &mut [f32] {
+        &mut self.memory[self.start..][..self.length]
     }
 }
 
@@ -116,19 +173,23 @@ fn executor(threads: usize) -> Result<&'static dyn Executor, Box<dyn Error>> {
 struct Layer {
     layer: LocalResponseNorm,
     executor: &'static dyn Executor,
-    shape: [usize; 4],
-    x: Vec<f32>,
-    y: Vec<f32>,
+    shape: Vec<usize>,
+    /// Elements of a plane, where channels stand in blocks.
+    blocks: Option<usize>,
+    x: Tensor,
+    y: Tensor,
 }
 
 impl Runner for Layer {
     fn run(&mut self) {
         let layer = self.layer.with_executor(self.executor);
-        layer.forward_into(black_box(&self.x), &self.shape, black_box(&mut self.y)).expect("the shape fits");
+        let (x, y) = (black_box(self.x.get()), black_box(self.y.get_mut()));
+        layer.forward_into(x, &self.shape, y).expect("the shape fits");
     }
 
     fn output(&self) -> Vec<f32> {
-        self.y.clone()
+        let y = self.y.get();
+        self.blocks.map_or_else(|| y.to_vec(), |plane| turned(y, plane, BLOCK))
     }
 
     fn implementation(&self) -> String {
@@ -137,17 +198,17 @@ impl Runner for Layer {
 }
 
 struct Copy {
-    x: Vec<f32>,
-    y: Vec<f32>,
+    x: Tensor,
+    y: Tensor,
 }
 
 impl Runner for Copy {
     fn run(&mut self) {
-        black_box(&mut self.y).copy_from_slice(black_box(&self.x));
+        black_box(self.y.get_mut()).copy_from_slice(black_box(self.x.get()));
     }
 
     fn output(&self) -> Vec<f32> {
-        self.y.clone()
+        self.y.get().to_vec()
     }
 
     fn implementation(&self) -> String {

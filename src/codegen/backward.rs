@@ -19,7 +19,8 @@
 use cranelift_frontend::FunctionBuilder;
 
 use super::block::{Emit, Layout};
-use super::clif_lanes::{ClifLanes, ConstantTable, Operand};
+use super::clif_lanes::{ClifLanes, Operand};
+use super::constants::ConstantTable;
 use super::{Arguments, for_each_vector};
 use crate::arithmetic::Lanes as _;
 use crate::arithmetic::stage::outputs;
@@ -69,9 +70,10 @@ pub(super) fn emit(
     lanes: u32,
 ) {
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
+    let layout = Layout::new(plan, Stage::Gradient, channels);
+    let starts = layout.starts(builder, rows);
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
-        let layout = Layout::new(plan, Stage::Gradient, channels);
-        let emit = Emit::new(plan, Stage::Gradient, layout, builder, constants, (table, lanes), (rows, offset));
+        let emit = Emit::new(plan, Stage::Gradient, layout, builder, constants, (table, lanes), (starts, offset));
         Block { rows: Rows::new(plan, channels), emit, r: vec![], h: vec![] }.emit();
     });
 }

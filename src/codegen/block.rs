@@ -17,7 +17,9 @@
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FunctionBuilder;
 
-use super::clif_lanes::{ClifLanes, ConstantTable, Operand, Place};
+use super::clif_lanes::{ClifLanes, Operand, Place};
+use super::constants::ConstantTable;
+use super::starts::Starts;
 use super::{Arguments, for_each_vector};
 use crate::activation::Activation;
 use crate::arithmetic::Lanes as _;
@@ -88,6 +90,11 @@ impl Layout {
         self.tapped() * self.taps + own * self.channels
     }
 
+    /// Where its rows start. The channels of the first input are read twice.
+    pub(super) fn starts(&self, builder: &mut FunctionBuilder<'_>, rows: Value) -> Starts {
+        Starts::new(builder, rows, self.center..self.center + self.channels)
+    }
+
     /// The first row of an output.
     pub(crate) fn output(&self, output: usize) -> usize {
         self.own(self.stage.inputs() - self.tapped() + output)
@@ -110,9 +117,10 @@ pub(super) fn emit(
     };
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
     let step = if rows_of == RowsOf::Converted { step / 2 } else { step };
+    let starts = Layout::new(plan, stage, channels).starts(builder, rows);
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
-        let (layout, row) = (Layout::new(plan, stage, channels), (rows, offset));
-        let mut emit = Emit::new(plan, stage, layout, builder, constants, (table, lanes), row);
+        let layout = Layout::new(plan, stage, channels);
+        let mut emit = Emit::new(plan, stage, layout, builder, constants, (table, lanes), (starts, offset));
         emit.rows_of = rows_of;
         emit.parts = if rows_of == RowsOf::Words { 2 } else { 1 };
         emit.channels();
@@ -151,8 +159,10 @@ pub(super) struct Emit<'a, 'b> {
     constants: &'a mut ConstantTable,
     table: Value,
     lanes: u32,
-    /// The rows' addresses, and the offset of the vector.
-    row: (Value, Value),
+    /// Where the rows start.
+    starts: Starts,
+    /// Bytes from there to the vector.
+    offset: Value,
     /// x of all taps, part by part, where it was cut off or converted for the sums.
     kept: Vec<Vec<Operand>>,
 }
@@ -166,16 +176,15 @@ impl<'a, 'b> Emit<'a, 'b> {
         builder: &'a mut FunctionBuilder<'b>,
         constants: &'a mut ConstantTable,
         (table, lanes): (Value, u32),
-        row: (Value, Value),
+        (starts, offset): (Starts, Value),
     ) -> Self {
         let (rows_of, parts, kept) = (RowsOf::Lanes, 1, vec![]);
-        Self { plan, stage, layout, rows_of, parts, builder, constants, table, lanes, row, kept }
+        Self { plan, stage, layout, rows_of, parts, builder, constants, table, lanes, starts, offset, kept }
     }
 
     /// A vector of a row, or part of it.
     pub(super) fn row(&self, row: usize, part: usize) -> Operand {
-        let (rows, offset) = self.row;
-        let place = Place { rows, row, offset, positive: false };
+        let place = Place { start: self.starts.of(row), offset: self.offset, positive: false };
         match self.rows_of {
             RowsOf::Lanes => Operand::Row(place),
             RowsOf::Words => Operand::Half(place, part == 1),
@@ -275,7 +284,7 @@ impl<'a, 'b> Emit<'a, 'b> {
 
     /// Stores a vector, or two as halves; the first of some channels says so.
     pub(super) fn store(&mut self, values: &[Operand], row: usize, named: Option<(usize, usize)>) {
-        let (rows, offset) = self.row;
+        let (start, offset) = (self.starts.of(row), self.offset);
         let (number, rows_of) = (self.plan.number, self.rows_of);
         let mut one = self.lanes::<1>();
         if let Some((first, channels)) = named {
@@ -290,7 +299,7 @@ impl<'a, 'b> Emit<'a, 'b> {
             }
             _ => Operand::Value(one.load_operand(values[0])),
         };
-        let address = one.row_address(rows, row, offset);
+        let address = one.row_address(start, offset);
         if rows_of == RowsOf::Converted {
             one.store_converted(value, address);
         } else {

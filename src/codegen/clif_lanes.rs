@@ -1,82 +1,19 @@
 //! [`ClifLanes`]: [`Lanes`] that emits CLIF.
 //!
-//! A float or integer vector is a CLIF value of 128 bits: four lanes, of f64 two. Constants come from a table that the kernel gets as an
-//! argument, each written out to [`SLOT_BYTES`], so that code of any vector width reads the same table and no constant
-//! pool lies behind the code.
+//! A float or integer vector is a CLIF value of 128 bits: four lanes, of f64 two. Constants come from a
+//! [`ConstantTable`].
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::types::{F32X4, F64X2, I32X4, I64, I64X2};
+use cranelift_codegen::ir::types::{F32X4, F64X2, I32X4, I64X2};
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_frontend::FunctionBuilder;
 
-use super::listing::Notes;
+use super::constants::{ConstantTable, SLOT_BYTES};
+use super::starts::Start;
 use crate::arithmetic::Lanes;
 use crate::arithmetic::format::Format;
 use crate::arithmetic::half::widen;
 use crate::number::Number;
-
-/// Bytes of a constant in the table: the widest vector there is.
-pub(crate) const SLOT_BYTES: usize = 64;
-
-/// Constants of a kernel, each once.
-#[derive(Debug, Clone)]
-pub(crate) struct ConstantTable {
-    /// Of the elements: it decides about the lanes.
-    number: Number,
-    bits: Vec<u64>,
-    /// For code that is printed. They travel with the table, which goes wherever instructions are emitted.
-    pub(crate) notes: Option<Notes>,
-}
-
-/// One constant, in every lane of the widest vector.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-pub(crate) struct Slot(pub(crate) [u32; SLOT_BYTES / size_of::<u32>()]);
-
-impl Slot {
-    /// A constant in every lane.
-    pub(crate) fn of(format: &Format, bits: u64) -> Self {
-        let halves = [bits as u32, if format.bits == 32 { bits } else { bits >> 32 } as u32];
-        Self(std::array::from_fn(|i| halves[i % 2]))
-    }
-}
-
-impl ConstantTable {
-    /// An empty table, for elements of a type.
-    pub(crate) fn new(number: Number) -> Self {
-        Self { number, bits: vec![], notes: None }
-    }
-
-    /// A table that takes notes.
-    pub(super) fn noted(number: Number) -> Self {
-        Self { notes: Some(Notes::default()), ..Self::new(number) }
-    }
-
-    /// A part begins that computes what `name` says.
-    pub(super) fn part(&mut self, builder: &mut FunctionBuilder<'_>, name: impl FnOnce() -> String) {
-        if let Some(notes) = &mut self.notes {
-            notes.part(builder, name());
-        }
-    }
-
-    /// The byte offset of a constant; `float`: how a listing shows it.
-    fn offset(&mut self, bits: u64, float: bool) -> i32 {
-        let known = self.bits.iter().position(|&known| known == bits);
-        let index = known.unwrap_or_else(|| {
-            if let Some(notes) = &mut self.notes {
-                notes.constant(bits, self.number.format().bits, float);
-            }
-            self.bits.push(bits);
-            self.bits.len() - 1
-        });
-        i32::try_from(index * SLOT_BYTES).expect("a kernel has few constants")
-    }
-
-    /// The table as the kernel reads it.
-    pub(crate) fn slots(&self) -> Box<[Slot]> {
-        self.bits.iter().map(|&bits| Slot::of(self.number.format(), bits)).collect()
-    }
-}
 
 /// A vector that an instruction can use: computed, or still in memory.
 ///
@@ -99,8 +36,7 @@ pub(crate) enum Operand {
 /// A vector of a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
-    pub(crate) rows: Value,
-    pub(crate) row: usize,
+    pub(crate) start: Start,
     pub(crate) offset: Value,
     /// What is negative is 0.
     pub(crate) positive: bool,
@@ -163,6 +99,11 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
         self.constants.part(self.builder, name);
     }
 
+    /// The same for vectors one by one.
+    pub(crate) fn one(&mut self) -> ClifLanes<'_, 'b, 1> {
+        ClifLanes::new(self.builder, self.constants, self.table, self.lanes)
+    }
+
     pub(crate) fn float_type(&self) -> Type {
         if self.constants.number == Number::F64 { F64X2 } else { F32X4 }
     }
@@ -199,9 +140,9 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
         self.builder.ins().store(in_bounds(), first, address, 0);
     }
 
-    /// The address of the vector at `offset` of the row whose start stands at place `row` of `rows`.
-    pub(crate) fn row_address(&mut self, rows: Value, row: usize, offset: Value) -> Value {
-        let start = self.builder.ins().load(I64, in_bounds().with_aligned(), rows, slot(row));
+    /// The address of the vector at `offset` of a row.
+    pub(crate) fn row_address(&mut self, start: Start, offset: Value) -> Value {
+        let start = start.value(self.builder);
         self.builder.ins().iadd(start, offset)
     }
 
@@ -211,7 +152,7 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
             Operand::Value(value) => value,
             Operand::Constant(offset) => self.builder.ins().load(ty, MemFlagsData::trusted(), self.table, offset),
             Operand::Row(place) | Operand::Half(place, _) | Operand::Converted(place) => {
-                let address = self.row_address(place.rows, place.row, place.offset);
+                let address = self.row_address(place.start, place.offset);
                 let value = self.read(ty, operand, address);
                 if !place.positive {
                     return value;
@@ -235,7 +176,7 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
             Operand::Half(_, upper) => {
                 let words = self.builder.ins().load(I32X4, in_bounds(), address, 0);
                 let number = self.constants.number;
-                let mut one = ClifLanes::<1>::new(self.builder, self.constants, self.table, self.lanes);
+                let mut one = self.one();
                 let mut words = [Operand::Value(words)];
                 if !upper {
                     words = one.shl(words, 16);
@@ -312,11 +253,6 @@ impl<'a, 'b, const K: usize> ClifLanes<'a, 'b, K> {
         let mask = self.cast(ty, mask);
         self.builder.ins().bitselect(mask, a, b)
     }
-}
-
-/// The place of a row's address among the rows.
-pub(super) fn slot(row: usize) -> i32 {
-    i32::try_from(row * size_of::<u64>()).expect("a kernel has few rows")
 }
 
 /// Defines methods of two operands.

@@ -18,7 +18,9 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_frontend::FunctionBuilder;
 
-use super::clif_lanes::{ClifLanes, ConstantTable, Operand, Place, in_bounds, slot};
+use super::clif_lanes::{ClifLanes, Operand, Place, in_bounds};
+use super::constants::ConstantTable;
+use super::starts::{Start, Starts};
 use super::{Arguments, for_each_vector};
 use crate::arithmetic::Lanes as _;
 use crate::arithmetic::cumulative::window_sum;
@@ -28,8 +30,8 @@ use crate::plan::Plan;
 use crate::task::{Stage, Term};
 
 /// Entry `index` of the rows.
-pub(super) fn row(builder: &mut FunctionBuilder<'_>, rows: Value, index: usize) -> Value {
-    builder.ins().load(I64, in_bounds().with_aligned(), rows, slot(index))
+fn row(builder: &mut FunctionBuilder<'_>, rows: Value, index: usize) -> Value {
+    Start::At(rows, index).value(builder)
 }
 
 /// Emits the body of the accumulating kernel.
@@ -88,10 +90,14 @@ pub(super) fn emit_combine<const K: usize>(
 ) {
     let [turns, next] = [0, 1].map(|index| K * COMBINE_ROWS + index);
     let step = ClifLanes::<1>::new(builder, constants, table, lanes).bytes();
+    // Totals are of rings alone.
+    let read = (0..K * COMBINE_ROWS).filter(|row| row % COMBINE_ROWS != 3 || plan.boundary == Boundary::Wrap);
+    let starts = Starts::new(builder, rows, read);
     for_each_vector(builder, constants, (None, end, step), |builder, constants, offset| {
         let [x, suffix, prefix, total, y] = [0, 1, 2, 3, 4].map(|index| {
-            let place =
-                |channel| Operand::Row(Place { rows, row: channel * COMBINE_ROWS + index, offset, positive: false });
+            let place = |channel| {
+                Operand::Row(Place { start: starts.of(channel * COMBINE_ROWS + index), offset, positive: false })
+            };
             std::array::from_fn::<Operand, K, _>(place)
         });
         let sum = if plan.boundary == Boundary::Wrap {
@@ -103,14 +109,17 @@ pub(super) fn emit_combine<const K: usize>(
         } else {
             let mut one = ClifLanes::<1>::new(builder, constants, table, lanes);
             one.part("window sum: the end of one block and the carried beginning of the next");
-            let mut carry =
-                Operand::Value(one.load_operand(Operand::Row(Place { rows, row: turns, offset, positive: false })));
+            let mut carry = Operand::Value(one.load_operand(Operand::Row(Place {
+                start: starts.of(turns),
+                offset,
+                positive: false,
+            })));
             let carries = prefix.map(|tap| {
                 let tap = Operand::Value(one.load_operand(tap));
                 [carry] = add_square(&mut one, plan, carry, tap);
                 carry
             });
-            let address = one.row_address(rows, next, offset);
+            let address = one.row_address(starts.of(next), offset);
             one.store(carry, address);
             window_sum(&mut ClifLanes::<K>::new(builder, constants, table, lanes), suffix, carries, None)
         };
@@ -118,9 +127,9 @@ pub(super) fn emit_combine<const K: usize>(
         let [values, ..] = outputs(&mut lanes, plan, Stage::Forward, &[x], &[sum]);
         lanes.part("store");
         for (value, y) in values.into_iter().zip(y) {
-            let Some(Place { rows, row, offset, .. }) = y.place() else { unreachable!("a row is a row") };
+            let Some(Place { start, offset, .. }) = y.place() else { unreachable!("a row is a row") };
             let value = lanes.load_operand(value);
-            let address = lanes.row_address(rows, row, offset);
+            let address = lanes.row_address(start, offset);
             lanes.store(Operand::Value(value), address);
         }
     });

@@ -14,9 +14,9 @@ use cranelift_frontend::FunctionBuilder;
 
 use super::backward::Rows;
 use super::block::Layout;
-use super::clif_lanes::SLOT_BYTES;
+use super::constants::SLOT_BYTES;
 use super::cumulative::COMBINE_ROWS;
-use super::{COMBINED, Kernel, Source};
+use super::{COMBINED, Kernel, Source, Sums};
 use crate::config::Boundary;
 use crate::plan::Plan;
 use crate::task::Stage;
@@ -275,11 +275,14 @@ impl Annotator<'_> {
             }
             Kernel::Elementwise { stage, sums, .. } => {
                 let (inputs, outputs) = names(stage);
-                let taps = sums.rows(self.plan);
+                let (taps, rolling) = (sums.rows(self.plan), sums == Sums::Rolling);
                 let sums = taps * stage.terms().len();
                 match row.checked_sub(sums) {
                     None if taps == 1 => "Σ".into(),
                     None => channel("Σ", row % taps, self.plan.reach(stage).before),
+                    Some(row) if rolling => {
+                        named(&[inputs, &["x (first tap of a later index)", "Σ (later index)"], outputs].concat(), row)
+                    }
                     Some(row) => named(&[inputs, outputs].concat(), row),
                 }
             }

@@ -1,7 +1,7 @@
 //! The code generator: a [`Plan`] becomes CLIF.
 //!
 //! Every kernel has one signature, `fn(rows, constants, bytes)`: `rows` is an array of addresses, `constants` the table of
-//! [`clif_lanes`], and the kernel works on that many bytes of every row, a vector at least. The last vector overlaps the one
+//! [`constants`], and the kernel works on that many bytes of every row, a vector at least. The last vector overlaps the one
 //! before it where they are no whole number of vectors.
 //! What a row is, how many there are, and what lies beyond the edges is the driver's business (`jit/drive.rs`), so code
 //! never depends on a tensor's shape. What is computed is in `arithmetic/`; only loops, addresses and constants are here.
@@ -10,6 +10,7 @@
 //! * [`backward`]: the gradient of several channels at once.
 //! * [`elementwise`]: runs of elements whose window sums are there.
 //! * [`cumulative`]: long windows, from sums that grow along the channels.
+//! * [`starts`]: which rows' addresses are kept in registers.
 //! * [`listing`]: the same code as text, headed by what each part computes.
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -21,11 +22,13 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 pub(crate) mod backward;
 pub(crate) mod block;
 pub(crate) mod clif_lanes;
+pub(crate) mod constants;
 pub(crate) mod cumulative;
 pub(crate) mod elementwise;
 pub(crate) mod listing;
+mod starts;
 
-pub(crate) use clif_lanes::ConstantTable;
+pub(crate) use constants::ConstantTable;
 
 use crate::plan::Plan;
 use crate::task::Stage;
@@ -76,6 +79,9 @@ pub(crate) enum Sums {
     Whole,
     /// Sums over all axes of the windows but one: a row for each tap along that, in its order.
     ByTap,
+    /// The same of windows over two axes, an index of the inner of which is a vector. The kernel makes the sums of a later index, too: of
+    /// a row behind the stage's inputs, on which the first tap stands, into a row before its outputs.
+    Rolling,
 }
 
 impl Sums {
@@ -84,7 +90,7 @@ impl Sums {
         match (self, plan.summation()) {
             (_, None) => 0,
             (Self::Whole, _) => 1,
-            (Self::ByTap, _) => plan.reach_taps(),
+            (Self::ByTap | Self::Rolling, _) => plan.reach_taps(),
         }
     }
 }

@@ -119,7 +119,7 @@ impl<T: Lane> BoxSums<T> {
         #[cfg(target_arch = "x86_64")]
         if matches!(summation, Summation::Unrolled { .. }) && window_sums::possible() {
             let (taps, after) = (reach.taps(), reach.after);
-            let slabs = Slabs { x, length: length * inner, count, inner, taps, after, of };
+            let slabs = Slabs { x, length: length * inner, count, inner, taps, after, of, edges: false };
             // SAFETY: passed on.
             unsafe {
                 if reach.boundary == Boundary::Wrap || slabs.length < WIDEST {

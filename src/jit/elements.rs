@@ -20,8 +20,8 @@ const AHEAD: usize = 1 << 13;
 const LINE: usize = 64;
 /// f32 of the widest vector, or of two of f64.
 pub(super) const WIDEST: usize = 16;
-/// Rows of the stage that has most.
-const ROWS: usize = Stage::MOST.0 + Stage::MOST.1 * MOST_BY_TAP + Stage::MOST.2;
+/// Rows of the stage that has most; of a kernel that makes sums of a later index they are fewer.
+pub(super) const ROWS: usize = Stage::MOST.0 + Stage::MOST.1 * MOST_BY_TAP + Stage::MOST.2;
 
 /// A row of elements of a stage.
 #[derive(Clone, Copy)]

@@ -14,7 +14,7 @@ use cranelift_module::{Module, ModuleError};
 use super::disassemble::disassemble;
 use super::host::{self, Vectors};
 use super::lift::{Refusal, TABLE, Target, lift};
-use crate::codegen::clif_lanes::Slot;
+use crate::codegen::constants::Slot;
 use crate::codegen::{self, ConstantTable, Kernel, Source, Traffic, listing};
 use crate::error::CompileError;
 use crate::number::Number;

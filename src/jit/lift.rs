@@ -9,9 +9,8 @@
 //! 2. The stack: spilled vectors are wider, so every displacement from `rsp`, and the frame, grows by the same factor, and the
 //!    frame begins on the border of a vector (half the speed was lost on some stacks without).
 //!    A frame over [`MAX_FRAME`] would skip the system's guard page: refused.
-//! 3. Homes (EVEX only): Cranelift knows 16 registers, EVEX 32. The 16 places in memory that are read most, constants of the
-//!    table (if its address is never overwritten) and spilled vectors (if nothing else overlaps them), live in zmm16 to
-//!    zmm31 instead. Constants are loaded once, on entry.
+//! 3. [`Homes`] (EVEX only): the places in memory that are read most live in the registers that Cranelift does not know. Constants are
+//!    loaded once, on entry.
 //! 4. `vzeroupper` goes before every `ret`: it takes the `ret`'s address, so that branches to it are not led past.
 //! 5. Rows (operands of two registers) are asked for ahead of their use, as the kernel's [`Traffic`] says: loads always, as
 //!    twenty rows at once are more than a processor follows by itself; the lines of stores where the caches do not hold
@@ -20,7 +19,6 @@
 //!
 //! The code generator must have been told the width: the step from one vector to the next is in the code.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use iced_x86::{
@@ -28,6 +26,7 @@ use iced_x86::{
     InstructionInfoFactory, MemoryOperand, OpAccess, OpKind, Register,
 };
 
+use super::lift_homes::Homes;
 use super::lift_table::{Forms, Shape, conversion, forms};
 use super::propagate::propagate;
 use crate::codegen::Traffic;
@@ -65,7 +64,7 @@ impl Target {
     }
 
     /// The wide register with the number of an xmm register.
-    fn register(self, number: usize) -> Register {
+    pub(super) fn register(self, number: usize) -> Register {
         let first = match self {
             Self::Vex128 => Register::XMM0,
             Self::Vex256 | Self::Evex256 => Register::YMM0,
@@ -85,7 +84,7 @@ impl Target {
     }
 
     /// Load (or register move), and store.
-    fn moves(self) -> (Code, Code) {
+    pub(super) fn moves(self) -> (Code, Code) {
         match self {
             Self::Vex128 => (Code::VEX_Vmovups_xmm_xmmm128, Code::VEX_Vmovups_xmmm128_xmm),
             Self::Vex256 => (Code::VEX_Vmovups_ymm_ymmm256, Code::VEX_Vmovups_ymmm256_ymm),
@@ -114,9 +113,9 @@ pub(crate) const TABLE: Register = if cfg!(windows) { Register::RDX } else { Reg
 /// The largest lifted frame: a page, which the system's guard page protects.
 const MAX_FRAME: i64 = 4096;
 /// Bytes of a 128-bit vector.
-const NARROW: i64 = 16;
+pub(super) const NARROW: i64 = 16;
 /// The registers that EVEX adds.
-const EXTRA: usize = 16;
+pub(super) const EXTRA: usize = 16;
 
 /// Code lifted to `target`. `table` is the register that holds the constants' address on entry; `traffic`, and how many bytes ahead
 /// of their use rows are asked for: without it they are not; `convert`: whether what stands for a conversion of f16 becomes one.
@@ -226,101 +225,7 @@ fn decode(code: &[u8]) -> Result<Vec<Instruction>, Refusal> {
     }
 }
 
-/// A place in memory that holds one vector, as 128-bit code names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    Constant(i64),
-    Spill(i64),
-}
-
-/// Places that live in a register.
-#[derive(Default)]
-struct Homes {
-    table: Option<Register>,
-    registers: BTreeMap<Place, usize>,
-}
-
-impl Homes {
-    /// Gives the most used places a register each.
-    fn choose(instructions: &[Instruction], table: Register) -> Self {
-        let mut factory = InstructionInfoFactory::new();
-        let written =
-            |access| !matches!(access, OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess);
-        let mut table = Some(table);
-        let mut uses: BTreeMap<Place, usize> = BTreeMap::new();
-        // Bytes of the stack that are used otherwise than as whole vectors.
-        let mut other: Vec<(i64, i64)> = vec![];
-        for instruction in instructions {
-            let info = factory.info(instruction);
-            let overwrites = |used: &iced_x86::UsedRegister| {
-                Some(used.register().full_register()) == table && written(used.access())
-            };
-            if info.used_registers().iter().any(overwrites) {
-                table = None;
-            }
-            for memory in info.used_memory() {
-                if memory.base() == Register::RSP && forms(instruction.code()).is_none() {
-                    let start = memory.displacement() as i64;
-                    other.push((start, start + memory.memory_size().size() as i64));
-                }
-            }
-            if let Some(place) = place(instruction, table) {
-                *uses.entry(place).or_default() += 1;
-            }
-        }
-        let overlaps = |start: i64, end: i64, at: i64| at < end && start < at + NARROW;
-        uses.retain(|place, _| match *place {
-            Place::Constant(_) => table.is_some(),
-            Place::Spill(at) => !other.iter().any(|&(start, end)| overlaps(start, end, at)),
-        });
-        let spills: Vec<i64> =
-            uses.keys().filter_map(|place| if let Place::Spill(at) = place { Some(*at) } else { None }).collect();
-        uses.retain(|place, _| match *place {
-            Place::Constant(_) => true,
-            Place::Spill(at) => !spills.iter().any(|&other| other != at && overlaps(other, other + NARROW, at)),
-        });
-        let mut order: Vec<(Place, usize)> = uses.into_iter().collect();
-        order.sort_by_key(|&(place, count)| (std::cmp::Reverse(count), place));
-        let registers =
-            order.into_iter().take(EXTRA).enumerate().map(|(index, (place, _))| (place, EXTRA + index)).collect();
-        Self { table, registers }
-    }
-
-    /// The register of the place an instruction's memory operand names.
-    fn register(&self, instruction: &Instruction) -> Option<usize> {
-        self.registers.get(&place(instruction, self.table)?).copied()
-    }
-
-    /// Loads of the constants.
-    fn loads(&self, target: Target, table: Register) -> Vec<Instruction> {
-        let constants = self.registers.iter().filter_map(|(place, &number)| match *place {
-            Place::Constant(at) => Some((at, number)),
-            Place::Spill(_) => None,
-        });
-        constants
-            .filter_map(|(at, number)| {
-                let memory = MemoryOperand::with_base_displ(table, at);
-                Instruction::with2(target.moves().0, target.register(number), memory).ok()
-            })
-            .collect()
-    }
-}
-
-/// The place that a vector instruction's memory operand names.
-fn place(instruction: &Instruction, table: Option<Register>) -> Option<Place> {
-    let shape = forms(instruction.code())?.shape;
-    if shape == Shape::Zero || !has_memory(instruction) || instruction.memory_index() != Register::None {
-        return None;
-    }
-    let at = instruction.memory_displacement64() as i64;
-    match instruction.memory_base() {
-        Register::RSP => Some(Place::Spill(at)),
-        base if Some(base) == table && shape != Shape::Store => Some(Place::Constant(at)),
-        _ => None,
-    }
-}
-
-fn has_memory(instruction: &Instruction) -> bool {
+pub(super) fn has_memory(instruction: &Instruction) -> bool {
     instruction.op_kinds().any(|kind| kind == OpKind::Memory)
 }
 

@@ -11,7 +11,7 @@ use super::main_kernel;
 use super::plan_space::{is_cached, plans_of_f32, plans_of_kinds};
 use crate::codegen::backward;
 use crate::codegen::block::Layout;
-use crate::codegen::{Kernel, Traffic};
+use crate::codegen::{Kernel, Sums, Traffic};
 use crate::plan::Plan;
 use crate::task::Stage;
 use crate::{LrnConfig, Number};
@@ -85,7 +85,8 @@ fn counts(plan: &Plan, kernel: Kernel) -> (usize, usize) {
             (inputs, channels + rows.left_h() + rows.left_r())
         }
         Kernel::Elementwise { stage, sums, .. } => {
-            (sums.rows(plan) * stage.terms().len() + stage.inputs(), stage.outputs())
+            let later = usize::from(sums == Sums::Rolling);
+            (sums.rows(plan) * stage.terms().len() + stage.inputs() + later, later + stage.outputs())
         }
         Kernel::Accumulate | Kernel::Combine { .. } => unreachable!("rows are not all alike"),
     }
@@ -95,12 +96,16 @@ fn counts(plan: &Plan, kernel: Kernel) -> (usize, usize) {
 fn run(compiled: &CompiledKernel, plan: &Plan, kernel: Kernel, elements: usize) -> Vec<u64> {
     let (inputs, outputs) = counts(plan, kernel);
     let length = elements * size(plan.number);
-    let inputs = rows(plan.number, inputs, elements);
+    // What is read of a later index goes further, and depends on the vectors' width: tests/regions_bitwise.rs has what comes of it.
+    let later = matches!(kernel, Kernel::Elementwise { sums: Sums::Rolling, .. });
+    let further = if later { plan.reach_taps() * VECTOR / size(plan.number) } else { 0 };
+    let inputs = rows(plan.number, inputs, elements + further);
     let mut outputs = vec![vec![0u8; length]; outputs];
     let mut addresses: Vec<*const u8> = inputs.iter().map(|row| row.as_ptr()).collect();
     addresses.extend(outputs.iter_mut().map(|row| row.as_mut_ptr().cast_const()));
     // SAFETY: the kernel's rows, in its order, each of as many bytes.
     unsafe { compiled.call(&addresses, length) };
+    let outputs = &outputs[usize::from(later)..];
     outputs.iter().flat_map(|row| row.chunks(size(plan.number))).map(|element| bits(plan.number, element)).collect()
 }
 

@@ -11,7 +11,7 @@ use super::drive::{Plane, REST, Rows, SWEEP, Scratch, ZEROS, stretches};
 use super::kernel::CompiledKernel;
 use crate::arithmetic::cumulative::{Step, schedule};
 use crate::codegen::COMBINED;
-use crate::codegen::clif_lanes::Slot;
+use crate::codegen::constants::Slot;
 use crate::codegen::cumulative::COMBINE_ROWS;
 use crate::lane::Lane;
 use crate::task::Stage;

@@ -13,6 +13,8 @@ mod box_sums;
 pub(crate) mod convert;
 mod derivatives;
 mod disassemble;
+#[cfg(target_arch = "x86_64")]
+mod doubling;
 pub(crate) mod drive;
 mod elements;
 pub(crate) mod host;
@@ -20,6 +22,7 @@ pub(crate) mod kernel;
 pub(crate) mod lift;
 #[cfg(test)]
 mod lift_bits;
+mod lift_homes;
 mod lift_table;
 #[cfg(test)]
 mod lift_tests;
@@ -28,6 +31,8 @@ mod long_windows;
 #[cfg(test)]
 mod plan_space;
 mod propagate;
+#[cfg(target_arch = "x86_64")]
+mod rolling;
 mod rows;
 #[cfg(target_arch = "x86_64")]
 mod short_slabs;
@@ -91,7 +96,7 @@ struct StageKernels {
     /// By [`Size`] and [`Traffic`]; of the forward pass that of whole blocks in the caches is `main`.
     blocks: [[Lazy; 3]; 4],
     /// By [`Sums`]; in the caches and past them.
-    elementwise: [[Lazy; 2]; 2],
+    elementwise: [[Lazy; 2]; 3],
     /// Of the gradient, by whether few channels, and by [`Traffic`].
     backward: [[Lazy; 3]; 2],
 }

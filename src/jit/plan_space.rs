@@ -141,6 +141,9 @@ pub(super) fn all_kernels(plan: &Plan) -> Vec<Kernel> {
         all.extend([false, true].map(|past| Kernel::Elementwise { stage: Stage::Forward, past, sums }));
         all.extend(stages.iter().map(|&stage| Kernel::Elementwise { stage, past: false, sums }));
     }
+    if adds_taps(plan) {
+        all.push(Kernel::Elementwise { stage: Stage::Forward, past: false, sums: Sums::Rolling });
+    }
     all
 }
 

@@ -32,14 +32,14 @@ const GROUP: usize = 1 << 12;
 const BAND: usize = 1 << 15;
 
 /// What working on slabs takes.
-struct Work<'a, T> {
-    engine: &'a JitEngine,
+pub(super) struct Work<'a, T> {
+    pub(super) engine: &'a JitEngine,
     task: Task,
     /// What the kernels read.
-    kind: Sums,
+    pub(super) kind: Sums,
     /// Of each stage.
     kernels: Vec<&'a CompiledKernel>,
-    sums: BoxSums<T>,
+    pub(super) sums: BoxSums<T>,
     /// By term.
     summed: [Row<T>; Stage::MOST.1],
     /// What a first stage makes.
@@ -133,6 +133,15 @@ impl<'a, T: Lane> Work<'a, T> {
         outputs.iter().for_each(|&output| rows.push(RowOf::Output(output)));
 
         let (mut start, mut done) = (computed.start, 0);
+        #[cfg(target_arch = "x86_64")]
+        if by_tap && !beyond {
+            let wanted = computed.start / inner..computed.end / inner;
+            // SAFETY: passed on; sums are rows of their own.
+            let end = unsafe { self.roll(stage, boxes, (inputs, sums[0], outputs), wanted.clone()) };
+            if end > wanted.start {
+                (start, done) = (end * inner, end + reach.after + 1);
+            }
+        }
         while start < computed.end {
             let end = if by_tap { computed.end.min(start + step * inner) } else { computed.end };
             let needed = if by_tap { length.min(end / inner + reach.after) } else { length };

@@ -160,8 +160,16 @@ mod tests {
         assert_eq!(bits(&sums), expected, "in memory: {what}");
         #[cfg(target_arch = "x86_64")]
         if super::super::window_sums::possible() {
-            let slabs =
-                super::super::window_sums::Slabs { x: x.as_ptr(), length, count, inner, taps, after: reach.after, of };
+            let slabs = super::super::window_sums::Slabs {
+                x: x.as_ptr(),
+                length,
+                count,
+                inner,
+                taps,
+                after: reach.after,
+                of,
+                edges: false,
+            };
             for lanes in [4, 8, 16] {
                 if reach.boundary == Boundary::Zero {
                     sums.fill(f32::NAN);

@@ -1,12 +1,6 @@
 //! The window sums of slabs whose channels lie along the vectors, made in registers.
 //!
-//! Elements are loaded once, a vector at a time, and squared, or not. Sums that *end* at each element grow by doubling, in the order of
-//! `arithmetic::window`, of what stands here and what stood some channels earlier:
-//!
-//! ```text
-//! size 5:  q   the squares                     d = q one channel earlier + q
-//!          f = d two channels earlier + d      Σ = f one channel earlier + q
-//! ```
+//! Elements are loaded once, a vector at a time, and squared, or not; [`doubling`](super::doubling) sums them.
 //!
 //! * [`Along`]: vectors go along the slab. What stood earlier is a shuffle of a vector and the one before it. The window of an element
 //!   ends `after` channels later, so that is where the loads are; masks make zeros of what lies beyond the slab. (Loads of
@@ -18,13 +12,12 @@
 //! memory ([`Squares`](super::squares)).
 
 use std::arch::x86_64 as x86;
+use std::ops::Range;
 
 use super::box_sums::Of;
+use super::doubling::{Along, Down, Windows};
 use super::vector::{InVectors, Vector};
-use crate::arithmetic::window::MAX_UNROLLED;
 
-/// Levels of doubling: sums of 1, 2, 4, 8 and 16.
-const LEVELS: usize = MAX_UNROLLED.ilog2() as usize + 1;
 /// How far ahead elements are asked for.
 const AHEAD: usize = 512;
 
@@ -41,6 +34,9 @@ pub(super) struct Slabs<T> {
     /// Taps behind the channel itself.
     pub(super) after: usize,
     pub(super) of: Of,
+    /// Only sums of the first and last channels, whose windows reach beyond the slab: of one slab, a channel of which is some of the
+    /// widest vectors.
+    pub(super) edges: bool,
 }
 
 /// Whether this processor can.
@@ -110,6 +106,7 @@ unsafe fn by_taps_of<V: Vector, const PLAIN: bool>(slabs: Slabs<V::Number>, sums
             unsafe {
                 match taps {
                     $(
+                        $taps if slabs.edges => edges::<V, $taps, PLAIN>(slabs, sums),
                         $taps if furthest <= V::LANES && !inner.is_multiple_of(V::LANES) => along::<V, $taps, PLAIN>(slabs, sums),
                         $taps => down::<V, $taps, PLAIN>(slabs, sums),
                     )*
@@ -176,189 +173,72 @@ unsafe fn along<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V:
 /// As [`sum`]; `V` is a vector of this processor.
 #[inline(always)]
 unsafe fn down<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
-    let Slabs { length, count, inner, after, of, .. } = slabs;
-    let channels = length / inner;
+    let Slabs { length, count, inner, .. } = slabs;
     let last_columns = (inner - 1) / V::LANES * V::LANES;
-    // SAFETY: loads are of lanes that a channel has. A store is of lanes that are the channel's or, less than a vector, of
+    // SAFETY: a mask has lanes that a channel has. A store is of lanes that are the channel's or, less than a vector, of
     // columns before these of the next channel, which are written later.
     unsafe {
         let mask = V::mask(0, inner - last_columns);
         let all = V::mask(0, V::LANES);
-        let floor = V::floor(of == Of::Squares { positive: true });
-        let mut windows = Windows::<V, Down, TAPS>::new(inner);
         for slab in 0..count {
             for columns in (0..=last_columns / V::LANES).rev() {
                 let columns = columns * V::LANES;
                 let mask = if columns == last_columns { mask } else { all };
-                let start = slab * length + columns;
-                let (x, sums) = (slabs.x.add(start), sums.add(start));
-                let term =
-                    |channel: usize| term::<V, PLAIN>(V::load_masked(x.wrapping_add(channel * inner), mask), floor);
-                windows.forget();
-                for channel in 0..after {
-                    windows.next(if channel < channels { term(channel) } else { V::zero() });
-                }
-                for channel in after..channels {
-                    windows.next(term(channel)).store(sums.add((channel - after) * inner));
-                }
-                for channel in channels.saturating_sub(after)..channels {
-                    windows.next(V::zero()).store(sums.add(channel * inner));
-                }
+                column::<V, TAPS, PLAIN>(slabs, 0..length / inner, slab * length + columns, mask, sums);
             }
         }
     }
 }
 
-/// How to get at what stood some channels earlier.
-trait Earlier<V: Vector> {
-    /// What is kept of the steps before.
-    type Kept: Copy;
-    /// What a distance takes.
-    type By: Copy;
-
-    unsafe fn nothing() -> Self::Kept;
-    unsafe fn by(channels: usize, inner: usize) -> Self::By;
-    /// What stood `channels` earlier than `now`, which is kept. `by` is of these channels.
-    unsafe fn earlier(now: V, kept: &mut Self::Kept, channels: usize, by: Self::By) -> V;
-}
-
-/// By lanes.
-struct Along;
-
-impl<V: Vector> Earlier<V> for Along {
-    type Kept = V;
-    type By = V::Shift;
-
-    #[inline(always)]
-    unsafe fn nothing() -> V {
-        // SAFETY: passed on, here and below.
-        unsafe { V::zero() }
-    }
-
-    #[inline(always)]
-    unsafe fn by(channels: usize, inner: usize) -> V::Shift {
-        unsafe { V::shift(channels * inner) }
-    }
-
-    #[inline(always)]
-    unsafe fn earlier(now: V, kept: &mut V, _: usize, by: V::Shift) -> V {
-        unsafe { now.behind(kept, by) }
-    }
-}
-
-/// By vectors, a channel each.
-struct Down;
-
-impl<V: Vector> Earlier<V> for Down {
-    type Kept = [V; MAX_UNROLLED / 2];
-    type By = ();
-
-    #[inline(always)]
-    unsafe fn nothing() -> Self::Kept {
-        // SAFETY: passed on.
-        let zero = unsafe { V::zero() };
-        [zero, zero, zero, zero, zero, zero, zero, zero]
-    }
-
-    #[inline(always)]
-    unsafe fn by(_: usize, _: usize) {}
-
-    #[inline(always)]
-    unsafe fn earlier(now: V, kept: &mut Self::Kept, channels: usize, (): ()) -> V {
-        let [a, b, c, d, e, f, g, _] = *kept;
-        let earlier = kept[channels - 1];
-        *kept = [now, a, b, c, d, e, f, g];
-        earlier
-    }
-}
-
-/// The sums of windows of `TAPS` taps, one vector after the other.
+/// Some columns down some channels, from an element on.
 ///
-/// No loops and no array of more than it takes: what is kept has to stay in registers.
-struct Windows<V: Vector, E: Earlier<V>, const TAPS: usize> {
-    /// By level: to the lower half of a sum of the next level, and to the end of its run in the window, where it has one.
-    by: [[E::By; 2]; LEVELS],
-    /// The same of what is kept.
-    kept: [[E::Kept; 2]; LEVELS],
+/// # Safety
+///
+/// As [`sum`]; the columns of the mask are there.
+#[inline(always)]
+unsafe fn column<V: Vector, const TAPS: usize, const PLAIN: bool>(
+    slabs: Slabs<V::Number>,
+    channels: Range<usize>,
+    start: usize,
+    mask: V::Mask,
+    sums: *mut V::Number,
+) {
+    let Slabs { length, inner, after, of, .. } = slabs;
+    let all = length / inner;
+    let (x, sums) = (slabs.x.wrapping_add(start), sums.wrapping_add(start));
+    // SAFETY: loads are of channels that are there, stores of those asked for.
+    unsafe {
+        let floor = V::floor(of == Of::Squares { positive: true });
+        let term = |channel: usize| term::<V, PLAIN>(V::load_masked(x.wrapping_add(channel * inner), mask), floor);
+        let mut windows = Windows::<V, Down, TAPS>::new(inner);
+        // What stands before the first sum's window does not count.
+        for channel in (channels.start + after + 1).saturating_sub(TAPS)..channels.start + after {
+            windows.next(if channel < all { term(channel) } else { V::zero() });
+        }
+        for channel in channels.start + after..all.min(channels.end + after) {
+            windows.next(term(channel)).store(sums.wrapping_add((channel - after) * inner));
+        }
+        for channel in channels.start.max(all.saturating_sub(after))..channels.end {
+            windows.next(V::zero()).store(sums.wrapping_add(channel * inner));
+        }
+    }
 }
 
-impl<V: Vector, E: Earlier<V>, const TAPS: usize> Windows<V, E, TAPS> {
-    const TOP: usize = TAPS.ilog2() as usize;
-
-    /// The taps that follow a level's run.
-    const fn behind(level: usize) -> usize {
-        TAPS & ((1 << level) - 1)
-    }
-
-    #[inline(always)]
-    unsafe fn new(inner: usize) -> Self {
-        // SAFETY: passed on.
-        unsafe {
-            let by =
-                [Self::by(0, inner), Self::by(1, inner), Self::by(2, inner), Self::by(3, inner), Self::by(4, inner)];
-            Self { by, kept: Self::nothing() }
+/// The first channels' sums, whose windows begin before the slab, and the last ones', whose end behind it.
+///
+/// # Safety
+///
+/// As [`sum`]; `V` is a vector of this processor, and a channel is some of them.
+#[inline(always)]
+unsafe fn edges<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
+    let Slabs { length, inner, after, .. } = slabs;
+    let channels = length / inner;
+    // SAFETY: passed on.
+    unsafe {
+        let mask = V::mask(0, V::LANES);
+        for start in (0..inner).step_by(V::LANES) {
+            column::<V, TAPS, PLAIN>(slabs, 0..(TAPS - 1 - after).min(channels), start, mask, sums);
+            column::<V, TAPS, PLAIN>(slabs, channels.saturating_sub(after)..channels, start, mask, sums);
         }
-    }
-
-    /// What a level takes. The longest window has no halves above it.
-    #[inline(always)]
-    unsafe fn by(level: usize, inner: usize) -> [E::By; 2] {
-        let level = level.min(Self::TOP);
-        let half = if level < Self::TOP { 1 << level } else { 0 };
-        // SAFETY: passed on.
-        unsafe { [E::by(half, inner), E::by(Self::behind(level).min(TAPS - 1), inner)] }
-    }
-
-    #[inline(always)]
-    unsafe fn nothing() -> [[E::Kept; 2]; LEVELS] {
-        // SAFETY: passed on.
-        let none = unsafe { [E::nothing(), E::nothing()] };
-        [none, none, none, none, none]
-    }
-
-    /// Other data follows: what stood earlier is zero.
-    #[inline(always)]
-    unsafe fn forget(&mut self) {
-        // SAFETY: passed on.
-        self.kept = unsafe { Self::nothing() };
-    }
-
-    /// The sums of the windows that end at the elements of which `q` are the terms.
-    #[inline(always)]
-    unsafe fn next(&mut self, q: V) -> V {
-        let mut levels = [q, q, q, q, q];
-        macro_rules! level {
-            ($level:literal) => {
-                if $level < Self::TOP {
-                    let (now, by, kept) = (levels[$level], self.by[$level][0], &mut self.kept[$level][0]);
-                    // SAFETY: passed on, here and below.
-                    levels[$level + 1] = unsafe { E::earlier(now, kept, 1 << $level, by).add(now) };
-                }
-            };
-        }
-        level!(0);
-        level!(1);
-        level!(2);
-        level!(3);
-        let mut sum = levels[Self::TOP];
-        macro_rules! run {
-            ($level:literal) => {
-                if TAPS >> $level & 1 == 1 {
-                    let (now, by, kept) = (levels[$level], self.by[$level][1], &mut self.kept[$level][1]);
-                    let run = match Self::behind($level) {
-                        0 => now,
-                        channels => unsafe { E::earlier(now, kept, channels, by) },
-                    };
-                    // The longest run is the first.
-                    sum = if $level == Self::TOP { run } else { unsafe { sum.add(run) } };
-                }
-            };
-        }
-        run!(4);
-        run!(3);
-        run!(2);
-        run!(1);
-        run!(0);
-        sum
     }
 }
