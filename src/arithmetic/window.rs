@@ -26,6 +26,34 @@ pub(crate) fn runs(taps: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
+/// The sum of one window of `taps` rows. `row` gives each once; what it gives may still stand in memory.
+#[inline(always)]
+pub(crate) fn sum_of<L: Lanes>(
+    lanes: &mut L,
+    taps: usize,
+    row: &mut impl FnMut(&mut L, usize) -> L::Float,
+) -> L::Float {
+    let mut sum = None;
+    for (level, first) in runs(taps) {
+        let run = sum_of_run(lanes, level, first, row);
+        sum = Some(sum.map_or(run, |sum| lanes.add(sum, run)));
+    }
+    sum.expect("a window has at least one tap")
+}
+
+/// The sum of 2^`level` rows from the first on.
+fn sum_of_run<L: Lanes>(
+    lanes: &mut L,
+    level: usize,
+    first: usize,
+    row: &mut impl FnMut(&mut L, usize) -> L::Float,
+) -> L::Float {
+    let Some(half) = level.checked_sub(1) else { return row(lanes, first) };
+    let lower = sum_of_run(lanes, half, first, row);
+    let upper = sum_of_run(lanes, half, first + (1 << half), row);
+    lanes.add(lower, upper)
+}
+
 /// Sums of 1, 2, 4, … consecutive rows' squares, each computed as soon as its last row is known: few are alive at a time.
 pub(crate) struct PartialSums<F> {
     taps: usize,

@@ -19,7 +19,7 @@ use super::starts::{Start, Starts};
 use super::{Arguments, Sums, for_each_vector};
 use crate::arithmetic::Lanes as _;
 use crate::arithmetic::stage::{self, activate, outputs};
-use crate::arithmetic::window::PartialSums;
+use crate::arithmetic::window::{PartialSums, sum_of};
 use crate::plan::{Effort, Plan};
 use crate::task::Stage;
 
@@ -127,8 +127,7 @@ fn sum<const K: usize>(
     if rows > 1 {
         group.part("window sums, of the sums along other axes");
     }
-    PartialSums::new(rows)
-        .window(group, 0, |group, row| of(first + row).map(|sum| Operand::Value(group.load_operand(sum))))
+    sum_of(group, rows, &mut |_, row| of(first + row))
 }
 
 /// The sums of a stage's first term along a row of its first input, taps a vector apart, of windows that begin with some vectors.

@@ -223,6 +223,14 @@ impl Annotator<'_> {
                     None
                 }
             }
+            // The start of a row that was loaded on entry.
+            InstructionData::Binary { opcode: Opcode::Iadd, args }
+                if function.layout.inst_block(inst) != Some(entry) =>
+            {
+                let start = function.dfg.value_def(args[0]).inst()?;
+                let loaded = function.layout.inst_block(start) == Some(entry);
+                loaded.then(|| self.comment(function, start)).flatten()
+            }
             InstructionData::Brif { blocks, .. } => {
                 let here = function.layout.inst_block(inst)?;
                 let target = blocks[0].block(&function.dfg.value_lists);

@@ -7,8 +7,8 @@
 //!                   └──── windows of row r ───┘
 //! ```
 //!
-//! The kernel knows no ends of rows: what it sums there of elements of two rows is overwritten ([`Slabs::edges`]). The slab's last row has
-//! no elements behind it, and is summed as all rows are elsewhere.
+//! The sums are a ring of rows, one more than a window has. The kernel knows no ends of rows: what it sums there of elements of two rows
+//! is overwritten ([`Slabs::edges`]). The slab's last row has no elements behind it, and is summed as all rows are elsewhere.
 
 use std::ops::Range;
 
@@ -28,55 +28,85 @@ const SHORTEST: usize = 16;
 const NARROWEST: usize = 32;
 
 impl<T: Lane> Work<'_, T> {
-    /// Computes rows of one slab of the forward pass from the first wanted one on, if that pays, and says up to which. The sums are made up
-    /// to one row more than that needs.
+    /// Computes rows of one slab of the forward pass, if that pays, and says whether it did.
     ///
     /// # Safety
     ///
-    /// The input is readable and the output writable over the slab, the same or apart; sums are writable over the slab's elements, and
-    /// zeros as far before them as windows reach.
+    /// The input is readable over the slab, and the output writable over the wanted rows; they are the same or apart.
     pub(super) unsafe fn roll(
         &mut self,
         stage: Stage,
         boxes: &mut Boxes,
-        (inputs, sums, outputs): (&[*const T], *mut T, &[*mut T]),
+        (input, output): (*const T, *mut T),
         wanted: Range<usize>,
-    ) -> usize {
+    ) -> bool {
         let (plan, lanes) = (self.engine.plan(), self.engine.lanes::<T>());
         let (reach, taps) = (plan.reach(stage), plan.reach_taps());
-        let [1, rows, length, ref inner @ ..] = boxes.extents[..] else { return wanted.start };
+        let [1, rows, length, ref inner @ ..] = boxes.extents[..] else { return false };
         let a_vector = inner.iter().product::<usize>() == lanes && lanes * size_of::<T>() >= NARROWEST;
         let possible = stage == Stage::Forward && boxes.windows == [2, 1] && window_sums::possible();
-        // The row that is summed meanwhile has one behind it.
-        let end = wanted.end.min(rows.saturating_sub(reach.after + 2));
-        if !(possible && a_vector && length >= SHORTEST && wanted.start < end) {
-            return wanted.start;
+        if !(possible && a_vector && length >= SHORTEST) {
+            return false;
         }
-        let Some(kernel) = self.engine.elementwise_kernel(stage, Sums::Rolling, false) else { return wanted.start };
+        let kernel = |sums| self.engine.elementwise_kernel(stage, sums, false);
+        let (Some(kernel), Some(last)) = (kernel(Sums::Rolling), kernel(Sums::ByTap)) else { return false };
 
         let of = Of::Squares { positive: plan.input == Activation::Relu };
         let row = length * lanes;
-        let first = wanted.start + reach.after + 1;
-        boxes.extents[1] = first;
-        // SAFETY: passed on.
-        unsafe { self.sums.sum((&**plan, &*boxes, lanes), (stage, stage.terms()[0]), inputs, (self.kind, sums)) };
-        boxes.extents[1] = rows;
-        for index in wanted.start..end {
-            let (at, later) = (index * row, (index + reach.after + 1) * row);
-            let x = inputs[0].wrapping_add(later);
-            let mut addresses = [std::ptr::null(); ROWS];
-            let list = (0..taps)
-                .map(|tap| sums.wrapping_add(at + tap * row).wrapping_sub(reach.before * row).cast_const())
-                .chain([inputs[0].wrapping_add(at), x.wrapping_sub(reach.before * lanes)])
-                .chain([sums.wrapping_add(later), outputs[0].wrapping_add(at)].map(<*mut T>::cast_const));
-            addresses.iter_mut().zip(list).for_each(|(address, row)| *address = row.cast());
-            let slabs = Slabs { x, length: row, count: 1, inner: lanes, taps, after: reach.after, of, edges: true };
-            // SAFETY: passed on. Beside the later row the kernel reads elements of the slab; what is computed in place was read before.
+        let first = wanted.start.saturating_sub(reach.before);
+        // A turn of sums, and zeros. Sums are of whole vectors: nothing is written behind them.
+        let turn = taps + 1;
+        let ring = self.ring.start((turn + 1) * row);
+        let zeros = ring.wrapping_add(turn * row);
+        // SAFETY: there is room for them.
+        unsafe { zeros.write_bytes(0, row) };
+        let place = |index: usize| ring.wrapping_add((index - first) % turn * row);
+        let mut sum = |rows: Range<usize>| {
+            boxes.extents[1] = rows.len();
+            let from = input.wrapping_add(rows.start * row);
+            // SAFETY: rows of the slab; of the ring as many from there on.
             unsafe {
-                kernel.call(&addresses[..taps + 4], row * size_of::<T>());
-                window_sums::sum(slabs, lanes, sums.wrapping_add(later));
+                self.sums.sum(
+                    (&**plan, &*boxes, lanes),
+                    (stage, stage.terms()[0]),
+                    &[from],
+                    (self.kind, place(rows.start)),
+                )
+            };
+        };
+        sum(first..rows.min(wanted.start + reach.after + 1));
+        for index in wanted {
+            let (at, later) = (index * row, index + reach.after + 1);
+            let x = input.wrapping_add(later * row);
+            let rolls = later + 1 < rows;
+            let mut addresses = [std::ptr::null(); ROWS];
+            for (tap, address) in addresses.iter_mut().enumerate().take(taps) {
+                let there = (index + tap).checked_sub(reach.before).filter(|&index| index < rows);
+                *address = there.map_or(zeros, place).cast_const().cast();
+            }
+            let mut count = taps;
+            let mut push = |row: *const T| {
+                addresses[count] = row.cast();
+                count += 1;
+            };
+            push(input.wrapping_add(at));
+            if rolls {
+                push(x.wrapping_sub(reach.before * lanes));
+                push(place(later));
+            }
+            push(output.wrapping_add(at));
+            let kernel = if rolls { kernel } else { last };
+            // SAFETY: passed on. Beside the later row the kernel reads elements of the slab; what is computed in place was read before.
+            unsafe { kernel.call(&addresses[..count], row * size_of::<T>()) };
+            if rolls {
+                let slabs = Slabs { x, length: row, count: 1, inner: lanes, taps, after: reach.after, of, edges: true };
+                // SAFETY: a row of the slab, and one of the ring.
+                unsafe { window_sums::sum(slabs, lanes, place(later)) };
+            } else if later < rows {
+                sum(later..later + 1);
             }
         }
-        end
+        boxes.extents[1] = rows;
+        true
     }
 }

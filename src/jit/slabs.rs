@@ -44,6 +44,9 @@ pub(super) struct Work<'a, T> {
     summed: [Row<T>; Stage::MOST.1],
     /// What a first stage makes.
     between: [Row<T>; Stage::MOST.2],
+    /// Sums along some rows, where they are made row by row.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) ring: Row<T>,
     /// Inputs and output that are no lanes, or not contiguous.
     copies: [Row<T>; INPUTS + 1],
 }
@@ -56,7 +59,18 @@ impl<'a, T: Lane> Work<'a, T> {
         let kernel = |(number, &(stage, _))| engine.elementwise_kernel(stage, kind, past && number == last);
         let kernels = stages.iter().enumerate().map(kernel).collect::<Option<Vec<_>>>()?;
         let (summed, between, copies) = Default::default();
-        Some(Self { engine, task, kind, kernels, sums: BoxSums::new(), summed, between, copies })
+        Some(Self {
+            engine,
+            task,
+            kind,
+            kernels,
+            sums: BoxSums::new(),
+            summed,
+            between,
+            #[cfg(target_arch = "x86_64")]
+            ring: Row::default(),
+            copies,
+        })
     }
 
     /// Computes boxes that lie one behind the other, or those of their elements that are `written`; one at a time where kernels add
@@ -114,6 +128,14 @@ impl<'a, T: Lane> Work<'a, T> {
         // What the kernel adds are rows of the same sums, with zeros beyond the ends of the axis; some indices of that at a time.
         let by_tap = self.kind == Sums::ByTap;
         let inner = if by_tap { elements / length } else { 0 };
+        #[cfg(target_arch = "x86_64")]
+        if by_tap && !beyond {
+            let wanted = computed.start / inner..computed.end / inner;
+            // SAFETY: passed on.
+            if unsafe { self.roll(stage, boxes, (inputs[0], outputs[0]), wanted) } {
+                return;
+            }
+        }
         let (before, after) = (reach.before * inner, reach.after * inner);
         let step = if by_tap { (BAND / inner).max(1) } else { length };
         let margin = before.next_multiple_of(WIDEST);
@@ -133,15 +155,6 @@ impl<'a, T: Lane> Work<'a, T> {
         outputs.iter().for_each(|&output| rows.push(RowOf::Output(output)));
 
         let (mut start, mut done) = (computed.start, 0);
-        #[cfg(target_arch = "x86_64")]
-        if by_tap && !beyond {
-            let wanted = computed.start / inner..computed.end / inner;
-            // SAFETY: passed on; sums are rows of their own.
-            let end = unsafe { self.roll(stage, boxes, (inputs, sums[0], outputs), wanted.clone()) };
-            if end > wanted.start {
-                (start, done) = (end * inner, end + reach.after + 1);
-            }
-        }
         while start < computed.end {
             let end = if by_tap { computed.end.min(start + step * inner) } else { computed.end };
             let needed = if by_tap { length.min(end / inner + reach.after) } else { length };
