@@ -5,11 +5,10 @@
 //! use burn::tensor::{Device, Tensor};
 //! use lrn_jit_burn::LocalResponseNormConfig;
 //!
-//! let lrn = LocalResponseNormConfig::new(5).init()?;
+//! let lrn = LocalResponseNormConfig::new(5).init();
 //! let x = Tensor::<4>::ones([2, 8, 5, 5], &Device::flex().autodiff()).require_grad();
 //! let gradients = lrn.forward(x.clone()).sum().backward();
 //! assert_eq!(x.grad(&gradients).unwrap().dims(), [2, 8, 5, 5]);
-//! # Ok::<(), lrn_jit::BuildError>(())
 //! ```
 //!
 //! # The way of a tensor

@@ -27,12 +27,21 @@ pub struct LocalResponseNormConfig {
 }
 
 impl LocalResponseNormConfig {
-    /// Compiles the module, for f32; for other types when they are met.
+    /// Compiles the module, as burn-nn's method of that name makes its own.
+    ///
+    /// # Panics
+    ///
+    /// Where [`try_init`](Self::try_init) gives an error, with its words.
+    pub fn init(&self) -> LocalResponseNorm {
+        self.try_init().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Compiles the module: code for f32 now, for another type when a tensor of it is met.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] for size 0, or an alpha, beta or k that is not finite.
-    pub fn init(&self) -> Result<LocalResponseNorm, BuildError> {
+    /// [`BuildError`] for size 0, for an alpha, beta or k that is not finite, and if the host cannot run compiled code.
+    pub fn try_init(&self) -> Result<LocalResponseNorm, BuildError> {
         let Self { size, alpha, beta, k } = *self;
         let config = LrnConfig::new(size).convention(Convention::Onnx).alpha(alpha).beta(beta).k(k);
         let layers = Layers::new(config);
@@ -59,11 +68,11 @@ pub struct LocalResponseNorm {
 }
 
 impl LocalResponseNorm {
-    /// Normalizes a tensor of shape (N, C, …), f64, f32, f16 or bf16.
+    /// Normalizes a tensor of shape (N, C, …) and rank 2 or more, f64, f32, f16 or bf16. The result has its shape and type.
     ///
     /// # Panics
     ///
-    /// As burn's operators do, where [`try_forward`](Self::try_forward) gives an error.
+    /// As burn's operators do: where [`try_forward`](Self::try_forward) gives an error, with its words.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         self.try_forward(input).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -72,10 +81,11 @@ impl LocalResponseNorm {
     ///
     /// # Errors
     ///
-    /// [`ForwardError`] if the tensor is not on Flex, has rank under 2, or is quantized.
+    /// [`ForwardError`] if the tensor is not on Flex, has a rank under 2, or is of another type, as quantized ones are.
     pub fn try_forward<const D: usize>(&self, input: Tensor<D>) -> Result<Tensor<D>, ForwardError> {
         let device = input.device().inner();
-        if !matches!(device.as_dispatch(), DispatchDevice::Flex(_)) {
+        let device = device.as_dispatch();
+        if !matches!(device, DispatchDevice::Flex(_)) {
             return Err(ForwardError::Device { device: format!("{device:?}") });
         }
         if D < 2 {
