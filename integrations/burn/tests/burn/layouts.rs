@@ -1,5 +1,6 @@
 //! Tensors that are not contiguous: the bits of a contiguous copy. Tensors that others hold: left alone.
 
+use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::own::{DTYPES, config, copied, elements, random, same_bits, with_gradient};
@@ -76,5 +77,24 @@ fn tensors_that_others_hold_are_left_alone() {
         let part = copied(&x.clone().narrow(0, 1, 1), dtype, &Device::flex());
         assert!(same_bits(&norm.forward((x.clone() + 0.0).narrow(0, 1, 1)), &norm.forward(part)), "{dtype:?}");
         assert!(same_bits(&norm.forward(x), &y), "{dtype:?}");
+    }
+}
+
+/// Where a tensor's storage begins.
+fn address<const D: usize>(x: &Tensor<D>) -> *const u8 {
+    match x.clone().into_dispatch().kind {
+        DispatchTensorKind::Flex(BackendTensor::Float(x)) => x.bytes().as_ptr(),
+        _ => panic!("not on Flex"),
+    }
+}
+
+#[test]
+fn the_last_holders_memory_is_taken() {
+    let norm = config(5, 2.0, 0.75, 0.5).init();
+    for dtype in DTYPES {
+        let x = random([2, 8, 5], dtype, &Device::flex());
+        let (place, held) = (address(&x), x.clone());
+        assert_ne!(address(&norm.forward(x)), place);
+        assert_eq!(address(&norm.forward(held)), place);
     }
 }
