@@ -47,10 +47,10 @@ fn time(what: &str, contestants: &[Contestant<'_>; 3], elements: usize) -> Resul
             }
         }
     }
-    println!("{what:<48}{:>9}{:>12}{:>9}", "ms", "ns/element", "÷ this");
+    println!("{what:<60}{:>9}{:>12}{:>9}", "ms", "ns/element", "÷ this");
     for ((name, _), time) in contestants.iter().zip(fastest) {
         let (ms, ratio) = (time.as_secs_f64() * 1e3, time.as_secs_f64() / fastest[0].as_secs_f64());
-        println!("  {name:<46}{ms:>9.2}{:>12.2}{ratio:>8.1}×", ms * 1e6 / elements as f64);
+        println!("  {name:<58}{ms:>9.2}{:>12.2}{ratio:>8.1}×", ms * 1e6 / elements as f64);
     }
     Ok(())
 }
