@@ -8,7 +8,7 @@ use super::elements::WIDEST;
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
-/// The most rows that a thread keeps, and the most lines of one.
+/// The most rows that a thread keeps, the longest, and the most lines of one.
 const KEPT: (usize, usize) = (12, (2 << 20) / LINE);
 
 /// A line of memory, as any numbers.
@@ -53,6 +53,10 @@ impl<T> Row<T> {
                 let pool = &mut *pool.borrow_mut();
                 if pool.len() < KEPT.0 {
                     pool.push(memory);
+                } else if let Some(shortest) = pool.iter_mut().min_by_key(|row| row.len())
+                    && shortest.len() < memory.len()
+                {
+                    *shortest = memory;
                 }
             });
         }
@@ -70,15 +74,7 @@ fn take(lines: usize) -> Vec<Line> {
     let kept = POOL.try_with(|pool| {
         let pool = &mut *pool.borrow_mut();
         let fitting = pool.iter().enumerate().filter(|(_, row)| row.len() >= lines).min_by_key(|(_, row)| row.len());
-        match fitting.map(|(at, _)| at) {
-            Some(at) => Some(pool.swap_remove(at)),
-            // Those are of another size: new ones take their places.
-            None if pool.len() == KEPT.0 => {
-                pool.clear();
-                None
-            }
-            None => None,
-        }
+        fitting.map(|(at, _)| at).map(|at| pool.swap_remove(at))
     });
     kept.ok().flatten().unwrap_or_else(|| vec![Line([0; LINE]); lines])
 }
@@ -96,5 +92,21 @@ mod tests {
         assert_ne!(second.start(500).addr(), start.addr());
         drop(first);
         assert_eq!(Row::<f32>::default().start(900).addr(), start.addr());
+    }
+
+    /// As when a tensor of long rows follows one of short rows.
+    #[test]
+    fn short_rows_make_room_for_long_ones() {
+        let rows = |elements: usize| -> Vec<usize> {
+            let mut rows: Vec<Row<f32>> = (0..KEPT.0).map(|_| Row::default()).collect();
+            let mut starts: Vec<usize> = rows.iter_mut().map(|row| row.start(elements).addr()).collect();
+            starts.sort_unstable();
+            starts
+        };
+        let short = rows(100);
+        assert_eq!(rows(100), short);
+        let long = rows(10_000);
+        assert_eq!(rows(10_000), long);
+        assert_eq!(rows(100), long);
     }
 }
