@@ -21,10 +21,9 @@ pub trait Vector: Copy {
 
     unsafe fn zero() -> Self;
     unsafe fn add(self, other: Self) -> Self;
-    /// What [`square`](Self::square) cuts off below: 0 where `positive` says so, else nothing.
-    unsafe fn floor(positive: bool) -> Self;
-    /// What is less than `floor` counts as that; a NaN stays.
-    unsafe fn square(self, floor: Self) -> Self;
+    unsafe fn square(self) -> Self;
+    /// What is negative is 0; a NaN stays.
+    unsafe fn positive(self) -> Self;
     /// Lanes `from..to`.
     unsafe fn mask(from: usize, to: usize) -> Self::Mask;
     /// `x` is readable in all lanes.
@@ -85,16 +84,13 @@ macro_rules! avx512 {
             }
 
             #[inline(always)]
-            unsafe fn floor(positive: bool) -> Self {
-                unsafe { Self(x86::$set(if positive { 0.0 } else { $number::NEG_INFINITY })) }
+            unsafe fn square(self) -> Self {
+                unsafe { Self(x86::$mul(self.0, self.0)) }
             }
 
             #[inline(always)]
-            unsafe fn square(self, floor: Self) -> Self {
-                unsafe {
-                    let x = x86::$max(floor.0, self.0);
-                    Self(x86::$mul(x, x))
-                }
+            unsafe fn positive(self) -> Self {
+                unsafe { Self(x86::$max(Self::zero().0, self.0)) }
             }
 
             #[inline(always)]
@@ -196,16 +192,13 @@ macro_rules! avx2 {
             }
 
             #[inline(always)]
-            unsafe fn floor(positive: bool) -> Self {
-                unsafe { x86::$set(if positive { 0.0 } else { $number::NEG_INFINITY }) }
+            unsafe fn square(self) -> Self {
+                unsafe { x86::$mul(self, self) }
             }
 
             #[inline(always)]
-            unsafe fn square(self, floor: Self) -> Self {
-                unsafe {
-                    let x = x86::$max(floor, self);
-                    x86::$mul(x, x)
-                }
+            unsafe fn positive(self) -> Self {
+                unsafe { x86::$max(Self::zero(), self) }
             }
 
             #[inline(always)]

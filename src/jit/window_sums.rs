@@ -87,15 +87,21 @@ unsafe fn by_taps<V: Vector>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
     // SAFETY: passed on.
     unsafe {
         match slabs.of {
-            Of::Plain => by_taps_of::<V, true>(slabs, sums),
-            Of::Squares { .. } => by_taps_of::<V, false>(slabs, sums),
+            Of::Plain => by_taps_of::<V, PLAIN>(slabs, sums),
+            Of::Squares { positive: false } => by_taps_of::<V, SQUARES>(slabs, sums),
+            Of::Squares { positive: true } => by_taps_of::<V, POSITIVE>(slabs, sums),
         }
     }
 }
 
-/// The same; `PLAIN`: of what there is.
+/// What is summed, as a constant.
+const PLAIN: u8 = 0;
+const SQUARES: u8 = 1;
+const POSITIVE: u8 = 2;
+
+/// The same with what is summed as a constant.
 #[inline(always)]
-unsafe fn by_taps_of<V: Vector, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
+unsafe fn by_taps_of<V: Vector, const OF: u8>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
     let Slabs { taps, after, inner, .. } = slabs;
     // No sum is put behind by more, and a window ends within the next vector.
     let longest_run = 1 << taps.ilog2();
@@ -106,9 +112,9 @@ unsafe fn by_taps_of<V: Vector, const PLAIN: bool>(slabs: Slabs<V::Number>, sums
             unsafe {
                 match taps {
                     $(
-                        $taps if slabs.edges => edges::<V, $taps, PLAIN>(slabs, sums),
-                        $taps if furthest <= V::LANES && !inner.is_multiple_of(V::LANES) => along::<V, $taps, PLAIN>(slabs, sums),
-                        $taps => down::<V, $taps, PLAIN>(slabs, sums),
+                        $taps if slabs.edges => edges::<V, $taps, OF>(slabs, sums),
+                        $taps if furthest <= V::LANES && !inner.is_multiple_of(V::LANES) => along::<V, $taps, OF>(slabs, sums),
+                        $taps => down::<V, $taps, OF>(slabs, sums),
                     )*
                     _ => unreachable!("windows of {taps} taps are not unrolled"),
                 }
@@ -120,9 +126,15 @@ unsafe fn by_taps_of<V: Vector, const PLAIN: bool>(slabs: Slabs<V::Number>, sums
 
 /// What is summed of elements.
 #[inline(always)]
-unsafe fn term<V: Vector, const PLAIN: bool>(x: V, floor: V) -> V {
+unsafe fn term<V: Vector, const OF: u8>(x: V) -> V {
     // SAFETY: passed on.
-    if PLAIN { x } else { unsafe { x.square(floor) } }
+    unsafe {
+        match OF {
+            PLAIN => x,
+            SQUARES => x.square(),
+            _ => x.positive().square(),
+        }
+    }
 }
 
 /// Vectors along the slabs.
@@ -131,8 +143,8 @@ unsafe fn term<V: Vector, const PLAIN: bool>(x: V, floor: V) -> V {
 ///
 /// As [`sum`]; `V` is a vector of this processor, and no sum is put behind by more than its lanes.
 #[inline(always)]
-unsafe fn along<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
-    let Slabs { length, count, inner, of, .. } = slabs;
+unsafe fn along<V: Vector, const TAPS: usize, const OF: u8>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
+    let Slabs { length, count, inner, .. } = slabs;
     let after = slabs.after * inner;
     // Vectors of elements alone, `after` further on; then those that the slab ends in, two at most.
     let vectors = length.div_ceil(V::LANES);
@@ -144,22 +156,21 @@ unsafe fn along<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V:
         // The vector before the first has `after` elements, or all there are, at its end.
         let first = V::mask(V::LANES - after, (V::LANES - after + length).min(V::LANES));
         let last = [part(whole * V::LANES + after), part((whole + 1) * V::LANES + after)];
-        let floor = V::floor(of == Of::Squares { positive: true });
         let mut windows = Windows::<V, Along, TAPS>::new(inner);
         for slab in 0..count {
             let x = slabs.x.add(slab * length).wrapping_add(after);
             let sums = sums.add(slab * length);
             windows.forget();
             if after > 0 {
-                windows.next(term::<V, PLAIN>(V::load_masked(x.wrapping_sub(V::LANES), first), floor));
+                windows.next(term::<V, OF>(V::load_masked(x.wrapping_sub(V::LANES), first)));
             }
             for vector in 0..whole {
                 let x = x.wrapping_add(vector * V::LANES);
                 x86::_mm_prefetch::<{ x86::_MM_HINT_T0 }>(x.wrapping_add(AHEAD).cast());
-                windows.next(term::<V, PLAIN>(V::load(x), floor)).store(sums.add(vector * V::LANES));
+                windows.next(term::<V, OF>(V::load(x))).store(sums.add(vector * V::LANES));
             }
             for (vector, mask) in (whole..vectors).zip(last) {
-                let q = term::<V, PLAIN>(V::load_masked(x.wrapping_add(vector * V::LANES), mask), floor);
+                let q = term::<V, OF>(V::load_masked(x.wrapping_add(vector * V::LANES), mask));
                 windows.next(q).store(sums.add(vector * V::LANES));
             }
         }
@@ -172,7 +183,7 @@ unsafe fn along<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V:
 ///
 /// As [`sum`]; `V` is a vector of this processor.
 #[inline(always)]
-unsafe fn down<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
+unsafe fn down<V: Vector, const TAPS: usize, const OF: u8>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
     let Slabs { length, count, inner, .. } = slabs;
     let last_columns = (inner - 1) / V::LANES * V::LANES;
     // SAFETY: a mask has lanes that a channel has. A store is of lanes that are the channel's or, less than a vector, of
@@ -184,7 +195,7 @@ unsafe fn down<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::
             for columns in (0..=last_columns / V::LANES).rev() {
                 let columns = columns * V::LANES;
                 let mask = if columns == last_columns { mask } else { all };
-                column::<V, TAPS, PLAIN>(slabs, 0..length / inner, slab * length + columns, mask, sums);
+                column::<V, TAPS, OF>(slabs, 0..length / inner, slab * length + columns, mask, sums);
             }
         }
     }
@@ -196,20 +207,19 @@ unsafe fn down<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::
 ///
 /// As [`sum`]; the columns of the mask are there.
 #[inline(always)]
-unsafe fn column<V: Vector, const TAPS: usize, const PLAIN: bool>(
+unsafe fn column<V: Vector, const TAPS: usize, const OF: u8>(
     slabs: Slabs<V::Number>,
     channels: Range<usize>,
     start: usize,
     mask: V::Mask,
     sums: *mut V::Number,
 ) {
-    let Slabs { length, inner, after, of, .. } = slabs;
+    let Slabs { length, inner, after, .. } = slabs;
     let all = length / inner;
     let (x, sums) = (slabs.x.wrapping_add(start), sums.wrapping_add(start));
     // SAFETY: loads are of channels that are there, stores of those asked for.
     unsafe {
-        let floor = V::floor(of == Of::Squares { positive: true });
-        let term = |channel: usize| term::<V, PLAIN>(V::load_masked(x.wrapping_add(channel * inner), mask), floor);
+        let term = |channel: usize| term::<V, OF>(V::load_masked(x.wrapping_add(channel * inner), mask));
         let mut windows = Windows::<V, Down, TAPS>::new(inner);
         // What stands before the first sum's window does not count.
         for channel in (channels.start + after + 1).saturating_sub(TAPS)..channels.start + after {
@@ -230,15 +240,15 @@ unsafe fn column<V: Vector, const TAPS: usize, const PLAIN: bool>(
 ///
 /// As [`sum`]; `V` is a vector of this processor, and a channel is some of them.
 #[inline(always)]
-unsafe fn edges<V: Vector, const TAPS: usize, const PLAIN: bool>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
+unsafe fn edges<V: Vector, const TAPS: usize, const OF: u8>(slabs: Slabs<V::Number>, sums: *mut V::Number) {
     let Slabs { length, inner, after, .. } = slabs;
     let channels = length / inner;
     // SAFETY: passed on.
     unsafe {
         let mask = V::mask(0, V::LANES);
         for start in (0..inner).step_by(V::LANES) {
-            column::<V, TAPS, PLAIN>(slabs, 0..(TAPS - 1 - after).min(channels), start, mask, sums);
-            column::<V, TAPS, PLAIN>(slabs, channels.saturating_sub(after)..channels, start, mask, sums);
+            column::<V, TAPS, OF>(slabs, 0..(TAPS - 1 - after).min(channels), start, mask, sums);
+            column::<V, TAPS, OF>(slabs, channels.saturating_sub(after)..channels, start, mask, sums);
         }
     }
 }
