@@ -41,6 +41,33 @@ pub(crate) fn power(exponent: f64, center: f64, (low, high): (f64, f64), target:
     Fit { constant: constant as f32, coefficients, error }
 }
 
+/// The smallest Q of an odd number of coefficients, the last of them negative, with `1 + g·Q(g) ≈ (1+g)^exponent`: the sum is −∞ where g is
+/// +∞. The last one is −1, which need not be multiplied by, where that will do: others make good for it.
+pub(crate) fn negative_at_infinity(exponent: f64, (low, high): (f64, f64), target: f64) -> Fit {
+    let weight = move |g: f64| g * (1.0 + g).powf(-exponent);
+    let value = move |g: f64| 1.0 - (1.0 + g).powf(-exponent);
+    let problem = |degree: i32, last: f64| {
+        let rest = move |g: f64| value(g) - last * g.powi(degree) * weight(g);
+        Problem::new((low - 1.0, high - 1.0), weight, rest)
+    };
+    let fits = (2..MAX_COEFFICIENTS).step_by(2).flat_map(|free| {
+        [(free, Some(-1.0)), (free + 1, None)].map(|(free, last)| {
+            let problem = problem(free as i32, last.unwrap_or(0.0));
+            let (mut coefficients, error) = problem.rounded(&problem.remez(free));
+            coefficients.extend(last.map(|last| last as f32));
+            Fit { constant: 1.0, coefficients, error }
+        })
+    });
+    let negative = |fit: &Fit| fit.coefficients.last().is_some_and(|&last| last < 0.0);
+    let mut fits = fits.filter(negative);
+    let mut best = fits.next().expect("one ends in −1");
+    while best.error > target {
+        let Some(next) = fits.next() else { break };
+        best = next;
+    }
+    best
+}
+
 /// Grid points g, with what is sought: `weight(g)·Q(g) ≈ value(g)`.
 struct Problem {
     g: Vec<f64>,
@@ -74,7 +101,12 @@ impl Problem {
             count += 1;
             best = self.remez(count);
         }
-        let coefficients: Vec<f32> = best.into_iter().map(|c| c as f32).collect();
+        self.rounded(&best)
+    }
+
+    /// The same polynomial of f32, and its error.
+    fn rounded(&self, q: &[f64]) -> (Vec<f32>, f64) {
+        let coefficients: Vec<f32> = q.iter().map(|&c| c as f32).collect();
         let rounded: Vec<f64> = coefficients.iter().map(|&c| f64::from(c)).collect();
         let error = self.error(&rounded);
         (coefficients, error)

@@ -59,12 +59,14 @@ fn steps<L: Lanes>(lanes: &mut L, whole: i8, x: L::Float, d: L::Float) -> L::Flo
 /// x·d^(−¼), x·d^(−½) or x·d^(−¾): estimate by bits, measure, correct.
 #[inline(always)]
 fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<L>, x: L::Float) -> L::Float {
-    // Given d ≥ k it is enough to clear p: a NaN comes back with g.
     let at_least_k = guard == Guard::AtLeastK;
-    if at_least_k && recipe.is_rounded() {
-        return rounded_root(lanes, recipe, guarded.base, x);
-    }
-    let fix = if at_least_k { guarded.at_infinity(lanes) } else { guarded.everywhere(lanes) };
+    // Given d ≥ k a NaN comes back with g, and so can +∞: as −∞, of which 0 is made. Else it is enough to clear p.
+    let by_sign = at_least_k && recipe.is_negative_at_infinity();
+    let fix = match (by_sign, at_least_k) {
+        (true, _) => None,
+        (_, true) => Some(guarded.at_infinity(lanes)),
+        _ => Some(guarded.everywhere(lanes)),
+    };
     lanes.part(
         [
             "",
@@ -77,76 +79,51 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<
     let bits = lanes.to_bits(guarded.base);
     let bits = lanes.shr(bits, if recipe.quarters == 2 { 1 } else { 2 });
     let magic = lanes.bits(recipe.magic);
-    let mut bits = lanes.isub(magic, bits);
-    if recipe.cut != u64::MAX {
-        let cut = lanes.bits(recipe.cut);
-        bits = lanes.and(bits, cut);
-    }
+    let bits = lanes.isub(magic, bits);
     let y = lanes.bits_to_float(bits);
-    let finite = guarded.finite(lanes);
+    let finite = if by_sign { guarded.base } else { guarded.finite(lanes) };
     let y = match &recipe.first {
         None => y,
         Some(first) => correct_first(lanes, recipe.quarters, first, finite, (y, bits)),
     };
     lanes.part("measure: g, how far d·y⁴ (or d·y²) is from 1");
-    // Measure: g = d·y⁴ − 1, or d·y² − 1. (Not d·y⁴ as d·(y⁴): where d is very large that is subnormal.) Where y³ is not exact,
-    // it is measured as it was rounded.
+    // Measure: g = d·y⁴ − 1, or d·y² − 1. (Not d·y⁴ as d·(y⁴): where d is very large that is subnormal.) y³ is measured as it was
+    // rounded.
     let minus_one = lanes.float(-1.0);
     let (power, step, rest) = match recipe.quarters {
         2 => (y, y, y),
         quarters => {
             let y2 = lanes.mul(y, y);
-            match quarters {
-                1 => (y, y2, y2),
-                _ => {
-                    let y3 = lanes.mul(y2, y);
-                    if recipe.first.is_some() { (y3, y, y3) } else { (y3, y2, y2) }
-                }
+            if quarters == 1 {
+                (y, y2, y2)
+            } else {
+                let y3 = lanes.mul(y2, y);
+                (y3, y, y3)
             }
         }
     };
     let partly = lanes.mul(finite, step);
     let g = lanes.fma(partly, rest, minus_one);
-    lanes.part("correct: c = p + p·g·Q(g), Q a polynomial");
+    lanes.part(if by_sign {
+        "correct: c = p + p·g·Q(g), Q a polynomial, and 0 for d = ∞"
+    } else {
+        "correct: c = p + p·g·Q(g), Q a polynomial"
+    });
     // Correct: c = p + p·g·Q(g).
-    let p = if at_least_k { fix.apply(lanes, power) } else { power };
+    let p = match &fix {
+        Some(fix) if at_least_k => fix.apply(lanes, power),
+        _ => power,
+    };
     let pg = lanes.mul(p, g);
     let q = polynomial(lanes, &recipe.coefficients, g);
-    let c = lanes.fma(pg, q, p);
-    let c = if at_least_k { c } else { fix.apply(lanes, c) };
+    let mut c = lanes.fma(pg, q, p);
+    if by_sign {
+        let zero = lanes.float(0.0);
+        c = lanes.max(zero, c);
+    } else if let (Some(fix), false) = (&fix, at_least_k) {
+        c = fix.apply(lanes, c);
+    }
     lanes.part("result: x·c");
-    lanes.mul(x, c)
-}
-
-/// The same where the result is rounded to few bits, and d ≥ k: a rounding more or less does not count. For d = ∞ g is ∞
-/// and the correction −∞, by its last coefficient's sign, of which 0 is made: no mask. (x is multiplied last: nothing overflows unless
-/// the result does.)
-#[inline(always)]
-fn rounded_root<L: Lanes>(lanes: &mut L, recipe: &Root, d: L::Float, x: L::Float) -> L::Float {
-    lanes.part(if recipe.quarters == 2 {
-        "estimate: y ≈ d^(−1/2), from the bits of d"
-    } else {
-        "estimate: y ≈ d^(−1/4), from the bits of d"
-    });
-    let bits = lanes.to_bits(d);
-    let bits = lanes.shr(bits, if recipe.quarters == 2 { 1 } else { 2 });
-    let magic = lanes.bits(recipe.magic);
-    let bits = lanes.isub(magic, bits);
-    let y = lanes.bits_to_float(bits);
-    lanes.part("measure: g, how far d·y⁴ (or d·y²) is from 1");
-    let square = if recipe.quarters == 2 { y } else { lanes.mul(y, y) };
-    let p = if recipe.quarters == 3 { lanes.mul(square, y) } else { y };
-    let minus_one = lanes.float(-1.0);
-    let partly = lanes.mul(d, square);
-    let g = lanes.fma(partly, square, minus_one);
-    lanes.part("correct: c = 1 + g·Q(g), Q a polynomial, and 0 for d = ∞");
-    let q = polynomial(lanes, &recipe.coefficients, g);
-    let one = lanes.float(1.0);
-    let c = lanes.fma(q, g, one);
-    let zero = lanes.float(0.0);
-    let c = lanes.max(zero, c);
-    lanes.part("result: x·(p·c)");
-    let c = lanes.mul(p, c);
     lanes.mul(x, c)
 }
 
@@ -275,8 +252,17 @@ pub(super) fn exp2<L: Lanes>(lanes: &mut L, t: L::Float) -> L::Float {
 #[inline(always)]
 pub(super) fn polynomial<L: Lanes, C: Into<f64> + Copy>(lanes: &mut L, coefficients: &[C], v: L::Float) -> L::Float {
     let (last, lower) = coefficients.split_last().expect("a polynomial has a coefficient");
-    let mut sum = lanes.float(*last);
-    for &coefficient in lower.iter().rev() {
+    let mut lower = lower.iter().rev().map(|&coefficient| coefficient.into());
+    let mut sum = match ((*last).into(), lower.len()) {
+        // Nothing to be multiplied: the adders have time.
+        (-1.0, 1..) => {
+            let next = lanes.float(lower.next().expect("there is one"));
+            lanes.sub(next, v)
+        }
+        (last, _) => lanes.float(last),
+    };
+    for coefficient in lower {
+        let coefficient: f64 = coefficient;
         let coefficient = lanes.float(coefficient);
         sum = lanes.fma(sum, v, coefficient);
     }

@@ -11,14 +11,12 @@ pub struct Root {
     pub quarters: u8,
     /// The estimate is bits(magic − (bits(d) >> 2)), or >> 1 for two quarters.
     pub magic: u64,
-    /// Bits of the estimate that are kept.
-    pub cut: u64,
     /// What corrects the estimate a first time: f64 alone.
     pub first: Option<FirstCorrection>,
     /// Q in p·(1 + g·Q(g)).
     pub coefficients: Vec<f64>,
-    /// What it may err more, in ulp, because the rounding to an element hides it: f16 and bf16. Where that is not 0, Q has an odd number
-    /// of coefficients, the last one negative.
+    /// What it may err more, in ulp, because the rounding to an element hides it, f16's or bf16's: of a fiftieth of its last place or
+    /// less, one in a thousand is seen.
     pub hidden: f64,
 }
 
@@ -36,75 +34,49 @@ pub struct FirstCorrection {
     pub e: f64,
 }
 
-/// What an error may be that rounding to an element hides: of a fiftieth of its last place or less, one in a thousand is seen.
-fn rounding_target(number: Number) -> f64 {
-    match number {
-        Number::F32 | Number::F64 => 0.0,
-        Number::F16 => 2.0 * ULP,
-        Number::Bf16 => 32.0 * ULP,
-    }
-}
+/// The error that Q may have, of an f32, in halves of an ulp: less than the roundings.
+const TARGET: f64 = 0.7;
 
-/// An estimate of d^(−¼) or d^(−½) from the bits of d: the magic number, the bits kept, and between which bounds
-/// g = d·y⁴ − 1 (d·y² − 1) then lies. `estimates_stay_within_their_range` goes through every mantissa.
+/// An estimate of d^(−¼) or d^(−½) from the bits of d: the magic number, and between which bounds g = d·y⁴ − 1 (d·y² − 1) then lies.
+/// `estimates_stay_within_their_range` goes through every mantissa. Zero is where the error of a polynomial fitted without a condition would
+/// be none, or nearly so, so that the condition that it be none costs nothing.
 struct Estimate {
     magic: u64,
-    cut: u64,
     range: (f64, f64),
 }
 
-/// ¼: all bits are kept.
-const QUARTER: Estimate = Estimate { magic: 0x4f56_33d6, cut: u64::MAX, range: (-0.153_088, 0.078_383) };
-/// ½: twelve bits are kept.
-const HALF: Estimate = Estimate { magic: 0x5f36_39ea, cut: 0xffff_f000, range: (-0.076_85, 0.054_57) };
-/// ½: all bits are kept.
-const HALF_UNCUT: Estimate = Estimate { magic: 0x5f36_39ea, cut: u64::MAX, range: (-0.076_37, 0.054_57) };
-/// ¾, from an estimate of d^(−¼): six bits are kept, so that y³ is exact.
-const THREE_QUARTERS: Estimate = Estimate { magic: 0x4f59_83d6, cut: 0xfffc_0000, range: (-0.163_83, 0.159_37) };
+const QUARTER: Estimate = Estimate { magic: 0x4f56_33d6, range: (-0.153_088, 0.078_383) };
+const HALF: Estimate = Estimate { magic: 0x5f36_39ea, range: (-0.076_37, 0.054_57) };
 
 impl Root {
     pub(crate) fn beta(&self) -> f64 {
         f64::from(self.quarters) / 4.0
     }
 
-    /// Whether what it gives is rounded to fewer bits.
-    pub(crate) fn is_rounded(&self) -> bool {
-        self.hidden > 0.0
+    /// Whether the correction of an infinite d is −∞: what is measured of it is +∞.
+    pub(crate) fn is_negative_at_infinity(&self) -> bool {
+        self.first.is_none() && self.coefficients.len() % 2 == 1 && self.coefficients.last().is_some_and(|&last| last < 0.0)
     }
 
     /// The recipe for a multiple of a quarter under 1.
     pub(super) fn new(quarters: u8, number: Number) -> Self {
-        match number {
+        let hidden = match number {
             Number::F64 => return Self::of_f64(quarters),
-            Number::F16 | Number::Bf16 => return Self::of_halves(quarters, number),
-            Number::F32 => {}
-        }
-        let (Estimate { magic, cut, range }, target) = match quarters {
-            1 => (QUARTER, ULP),
-            2 => (HALF, 0.6 * ULP),
-            _ => (THREE_QUARTERS, 0.7 * ULP),
+            Number::F32 => 0.0,
+            Number::F16 => 2.0,
+            Number::Bf16 => 32.0,
         };
-        let exponent = -f64::from(quarters) / 4.0;
+        let Estimate { magic, range } = if quarters == 2 { HALF } else { QUARTER };
         let range = (1.0 + range.0, 1.0 + range.1);
-        let Fit { coefficients, .. } = fit::power(exponent, 1.0, range, target);
-        let coefficients = coefficients.into_iter().map(f64::from).collect();
-        Self { quarters, magic, cut, first: None, coefficients, hidden: 0.0 }
-    }
-
-    /// All bits of the estimate are kept, for roundings of its powers do not count.
-    fn of_halves(quarters: u8, number: Number) -> Self {
-        let Estimate { magic, cut, range } = if quarters == 2 { HALF_UNCUT } else { QUARTER };
+        let target = ULP * if hidden > 0.0 { hidden } else { TARGET };
         let exponent = -f64::from(quarters) / 4.0;
-        let mut target = rounding_target(number);
-        let coefficients = loop {
-            let Fit { coefficients, .. } = fit::power(exponent, 1.0, (1.0 + range.0, 1.0 + range.1), target);
-            if !coefficients.len().is_multiple_of(2) {
-                break coefficients.into_iter().map(f64::from).collect();
-            }
-            // A coefficient more is worth at least as much.
-            target /= 4.0;
+        // f32's ½: a fifth coefficient costs more than the mask that four need (0.126 ns instead of 0.119).
+        let Fit { coefficients, .. } = match (quarters, number) {
+            (2, Number::F32) => fit::power(exponent, 1.0, range, target),
+            _ => fit::negative_at_infinity(exponent, range, target),
         };
-        Self { quarters, magic, cut, first: None, coefficients, hidden: rounding_target(number) / ULP }
+        let coefficients = coefficients.into_iter().map(f64::from).collect();
+        Self { quarters, magic, first: None, coefficients, hidden }
     }
 
     /// Fitted beforehand: the estimate to 2^−18.7 (of d^(−½): 2^−21), so that the last correction is short.
@@ -127,7 +99,7 @@ impl Root {
             2 => (0xdfe2_ca58_0000_0000, half, vec![-0.5, 0.375]),
             _ => (0x4fe5_ec57_0000_0000, quarter, vec![-0.75, 0.656_25, -0.601_562_5]),
         };
-        Self { quarters, magic, cut: u64::MAX, first: Some(first), coefficients, hidden: 0.0 }
+        Self { quarters, magic, first: Some(first), coefficients, hidden: 0.0 }
     }
 }
 
@@ -138,23 +110,25 @@ mod tests {
     /// Every mantissa over the two or four binades in which an estimate repeats itself.
     #[test]
     fn estimates_stay_within_their_range() {
-        for (estimate, shift, power) in [(QUARTER, 2, 4), (HALF, 1, 2), (HALF_UNCUT, 1, 2), (THREE_QUARTERS, 2, 4)] {
+        for (estimate, shift, power) in [(QUARTER, 2, 4), (HALF, 1, 2)] {
             let one = 1.0f32.to_bits();
             let (mut low, mut high) = (0.0f64, 0.0f64);
             for bits in one..one + (1 << (23 + shift)) {
-                let y = f64::from(f32::from_bits(((estimate.magic - u64::from(bits >> shift)) & estimate.cut) as u32));
+                let y = f64::from(f32::from_bits((estimate.magic - u64::from(bits >> shift)) as u32));
                 let g = f64::from(f32::from_bits(bits)) * y.powi(power) - 1.0;
                 (low, high) = (low.min(g), high.max(g));
             }
             assert!(estimate.range.0 <= low && high <= estimate.range.1, "{low} … {high}");
         }
     }
-    /// By which a correction is −∞ where d is ∞.
+
     #[test]
-    fn corrections_of_halves_end_on_a_negative_coefficient() {
-        for (number, quarters) in [(Number::F16, 1), (Number::F16, 2), (Number::Bf16, 2), (Number::Bf16, 3)] {
-            let Root { coefficients, .. } = Root::new(quarters, number);
-            assert!(coefficients.len() % 2 == 1 && coefficients.last().is_some_and(|&last| last < 0.0), "{quarters}");
+    fn corrections_of_an_infinite_base_are_negative() {
+        for (number, quarters) in [Number::F32, Number::F16, Number::Bf16].into_iter().flat_map(|n| [(n, 1), (n, 2), (n, 3)]) {
+            let root = Root::new(quarters, number);
+            assert_eq!(root.is_negative_at_infinity(), (number, quarters) != (Number::F32, 2), "{root:?}");
         }
+        // 6 would do without that: the seventh is free.
+        assert_eq!(Root::new(3, Number::F32).coefficients[6..], [-1.0]);
     }
 }

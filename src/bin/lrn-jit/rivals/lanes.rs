@@ -16,6 +16,11 @@ pub fn add<const L: usize>(a: Lanes<L>, b: Lanes<L>) -> Lanes<L> {
 }
 
 #[inline(always)]
+pub fn sub<const L: usize>(a: Lanes<L>, b: Lanes<L>) -> Lanes<L> {
+    from_fn(|i| a[i] - b[i])
+}
+
+#[inline(always)]
 pub fn mul<const L: usize>(a: Lanes<L>, b: Lanes<L>) -> Lanes<L> {
     from_fn(|i| a[i] * b[i])
 }
@@ -41,6 +46,12 @@ pub fn at_most<const L: usize>(a: Lanes<L>, bound: f32) -> Lanes<L> {
 #[inline(always)]
 pub fn where_finite<const L: usize>(condition: Lanes<L>, values: Lanes<L>) -> Lanes<L> {
     from_fn(|i| if condition[i] < f32::INFINITY { values[i] } else { 0.0 })
+}
+
+/// The larger of 0 and a, a NaN where a is one.
+#[inline(always)]
+pub fn at_least_zero<const L: usize>(a: Lanes<L>) -> Lanes<L> {
+    a.map(|a| if 0.0 > a { 0.0 } else { a })
 }
 
 /// Applies an integer function to each lane's number and bits.
