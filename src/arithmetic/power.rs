@@ -6,9 +6,8 @@
 //!    all steps pull the same way no intermediate leaves the range unless the result does.
 //! 2. **Fraction**, none, or one of
 //!    * a square root: x/√d or x·√d;
-//!    * a *root* d^(−¼), d^(−½), d^(−¾): a bit trick estimates y ≈ d^(−¼) (or d^(−½)) within some per cent, cut to few
-//!      bits so that its powers are exact; g = d·y⁴ − 1 measures what is wrong with it, and
-//!      `c = p + p·g·Q(g)` with p = y or y³ corrects it.
+//!    * a *root* d^(−¼), d^(−½), d^(−¾): a bit trick estimates y ≈ d^(−¼) (or d^(−½)) within some per cent;
+//!      g = d·y⁴ − 1 measures what is wrong with it, and `c = p + p·g·Q(g)` with p = y or y³ corrects it.
 //!
 //! Any other beta goes through polynomials [`fitted`] to it, or, beyond 32, through a logarithm in two floats
 //! ([`wide`](super::wide)).
@@ -78,9 +77,17 @@ fn root<L: Lanes>(lanes: &mut L, recipe: &Root, guard: Guard, guarded: &Guarded<
     // Estimate: y ≈ d^(−¼) or d^(−½).
     let bits = lanes.to_bits(guarded.base);
     let bits = lanes.shr(bits, if recipe.quarters == 2 { 1 } else { 2 });
-    let magic = lanes.bits(recipe.magic);
-    let bits = lanes.isub(magic, bits);
-    let y = lanes.bits_to_float(bits);
+    let line = |lanes: &mut L, &magic: &u64| {
+        let magic = lanes.bits(magic);
+        let line = lanes.isub(magic, bits);
+        (line, lanes.bits_to_float(line))
+    };
+    let (first, others) = recipe.magic.split_first().expect("an estimate has a magic number");
+    let (bits, y) = line(lanes, first);
+    let y = others.iter().fold(y, |y, magic| {
+        let (_, other) = line(lanes, magic);
+        lanes.add(y, other)
+    });
     let finite = if by_sign { guarded.base } else { guarded.finite(lanes) };
     let y = match &recipe.first {
         None => y,

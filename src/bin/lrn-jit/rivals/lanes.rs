@@ -36,18 +36,6 @@ pub fn fma<const L: usize>(a: Lanes<L>, b: Lanes<L>, c: Lanes<L>) -> Lanes<L> {
     from_fn(|i| a[i].mul_add(b[i], c[i]))
 }
 
-/// `if a < bound { a } else { bound }`.
-#[inline(always)]
-pub fn at_most<const L: usize>(a: Lanes<L>, bound: f32) -> Lanes<L> {
-    from_fn(|i| if bound < a[i] { bound } else { a[i] })
-}
-
-/// `values` where `condition` is finite, else 0.
-#[inline(always)]
-pub fn where_finite<const L: usize>(condition: Lanes<L>, values: Lanes<L>) -> Lanes<L> {
-    from_fn(|i| if condition[i] < f32::INFINITY { values[i] } else { 0.0 })
-}
-
 /// The larger of 0 and a, a NaN where a is one.
 #[inline(always)]
 pub fn at_least_zero<const L: usize>(a: Lanes<L>) -> Lanes<L> {

@@ -12,15 +12,15 @@ use std::marker::PhantomData;
 use lrn_jit::plan::{self, Formula, Fraction, Guard, Plan};
 use lrn_jit::{Boundary, vectorized};
 
-use super::lanes::{Lanes, add, at_least_zero, at_most, bits, div, fma, mul, splat, sub, where_finite};
+use super::lanes::{Lanes, add, at_least_zero, bits, div, fma, mul, splat, sub};
 use super::{Rival, Slabs, has_avx512};
 
 /// Channels of a block.
 const BLOCK: usize = 4;
 /// Pixels of channels-last tensors whose squares are made together.
 const PIXELS: usize = 16;
-/// Constants of a recipe, the longest: a, k, magic and seven coefficients.
-const CONSTANTS: usize = 10;
+/// Constants of a recipe, the longest: a, k, two magic numbers and five coefficients.
+const CONSTANTS: usize = 9;
 
 /// Constants, each in all lanes. In memory, where instructions take them from: kept in registers as scalars they would be
 /// spread anew for every output.
@@ -49,23 +49,20 @@ struct Root<const QUARTERS: u8, const N: usize>;
 impl<const QUARTERS: u8, const N: usize> Recipe for Root<QUARTERS, N> {
     #[inline(always)]
     fn apply<const L: usize>(table: &Table<L>, x: Lanes<L>, d: Lanes<L>) -> Lanes<L> {
-        let [_, _, magic, coefficients @ ..] = &table.0;
+        let [_, _, first, second, coefficients @ ..] = &table.0;
         let shift = if QUARTERS == 2 { 1 } else { 2 };
-        let y = bits(magic, |i, magic| magic.wrapping_sub(d[i].to_bits() >> shift));
-        let measured = |d, p| fma(mul(d, y), p, splat(-1.0));
-        let polynomial = |first, rest: &[Lanes<L>], g| rest.iter().rev().fold(first, |q, &next| fma(q, g, next));
-        let corrected = |p, g, q| fma(mul(p, g), q, p);
-        let c = if QUARTERS == 2 {
-            let g = measured(at_most(d, f32::MAX), y);
-            corrected(where_finite(d, y), g, polynomial(coefficients[N - 1], &coefficients[..N - 1], g))
+        let line = |magic| bits(magic, |i, magic| magic.wrapping_sub(d[i].to_bits() >> shift));
+        let y = add(line(first), line(second));
+        let p = if QUARTERS == 2 { y } else { mul(mul(y, y), y) };
+        let g = fma(mul(d, y), p, splat(-1.0));
+        let q = if QUARTERS == 2 {
+            fma(fma(coefficients[2], g, coefficients[1]), g, coefficients[0])
         } else {
-            let p = mul(mul(y, y), y);
-            let g = measured(d, p);
             // The last coefficient is −1.
-            let q = polynomial(sub(coefficients[N - 2], g), &coefficients[..N - 2], g);
-            at_least_zero(corrected(p, g, q))
+            let first = sub(coefficients[N - 2], g);
+            coefficients[..N - 2].iter().rev().fold(first, |q, &next| fma(q, g, next))
         };
-        mul(x, c)
+        mul(x, at_least_zero(fma(mul(p, g), q, p)))
     }
 }
 
@@ -85,8 +82,9 @@ pub fn new(plan: &Plan) -> Option<Box<dyn Rival>> {
     constants[..2].copy_from_slice(&[a as f32, k as f32]);
     let degree = match &power.fraction {
         Fraction::Root(plan::Root { magic, coefficients, quarters, .. }) => {
-            constants[2] = f32::from_bits(*magic as u32);
-            let places = constants[3..].get_mut(..coefficients.len())?;
+            let &[first, second] = magic.as_slice() else { return None };
+            constants[2..4].copy_from_slice(&[first, second].map(|bits| f32::from_bits(bits as u32)));
+            let places = constants[4..].get_mut(..coefficients.len())?;
             places.iter_mut().zip(coefficients).for_each(|(place, &coefficient)| *place = coefficient as f32);
             Some((*quarters, coefficients.len()))
         }
@@ -94,11 +92,11 @@ pub fn new(plan: &Plan) -> Option<Box<dyn Rival>> {
         _ => return None,
     };
     Some(match (2 * plan.before + 1, power.whole, degree) {
-        (3, 0, Some((3, 7))) => kernel::<3, 6, Root<3, 7>>(constants),
-        (5, 0, Some((3, 7))) => kernel::<5, 8, Root<3, 7>>(constants),
-        (7, 0, Some((3, 7))) => kernel::<7, 10, Root<3, 7>>(constants),
-        (9, 0, Some((3, 7))) => kernel::<9, 12, Root<3, 7>>(constants),
-        (5, 0, Some((2, 4))) => kernel::<5, 8, Root<2, 4>>(constants),
+        (3, 0, Some((3, 5))) => kernel::<3, 6, Root<3, 5>>(constants),
+        (5, 0, Some((3, 5))) => kernel::<5, 8, Root<3, 5>>(constants),
+        (7, 0, Some((3, 5))) => kernel::<7, 10, Root<3, 5>>(constants),
+        (9, 0, Some((3, 5))) => kernel::<9, 12, Root<3, 5>>(constants),
+        (5, 0, Some((2, 3))) => kernel::<5, 8, Root<2, 3>>(constants),
         (5, 1, None) => kernel::<5, 8, Division>(constants),
         _ => return None,
     })
