@@ -7,8 +7,10 @@
 //!                   └──── windows of row r ───┘
 //! ```
 //!
-//! The sums are a ring of rows, one more than a window has. The kernel knows no ends of rows: what it sums there of elements of two rows
-//! is overwritten ([`Slabs::edges`]). The slab's last row has no elements behind it, and is summed as all rows are elsewhere.
+//! The sums are a ring of as many rows as a window has: the later row takes the place of the first, vector by vector. (With a row more than
+//! that a first-level cache did not hold the rows of 112 vectors of 64 bytes: 0.174 ns an element instead of 0.149.) The kernel knows no
+//! ends of rows: what it sums there of elements of two rows is overwritten ([`Slabs::edges`]). The slab's last row has no elements behind
+//! it, and is summed as all rows are elsewhere.
 
 use std::ops::Range;
 
@@ -54,13 +56,12 @@ impl<T: Lane> Work<'_, T> {
         let of = Of::Squares { positive: plan.input == Activation::Relu };
         let row = length * lanes;
         let first = wanted.start.saturating_sub(reach.before);
-        // A turn of sums, and zeros. Sums are of whole vectors: nothing is written behind them.
-        let turn = taps + 1;
-        let ring = self.ring.start((turn + 1) * row);
-        let zeros = ring.wrapping_add(turn * row);
+        // A turn of sums, and zeros. Sums are of whole vectors: nothing is written behind them, or read after it was overwritten.
+        let ring = self.ring.start((taps + 1) * row);
+        let zeros = ring.wrapping_add(taps * row);
         // SAFETY: there is room for them.
         unsafe { zeros.write_bytes(0, row) };
-        let place = |index: usize| ring.wrapping_add((index - first) % turn * row);
+        let place = |index: usize| ring.wrapping_add((index - first) % taps * row);
         let mut sum = |rows: Range<usize>| {
             boxes.extents[1] = rows.len();
             let from = input.wrapping_add(rows.start * row);
