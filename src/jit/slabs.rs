@@ -25,9 +25,9 @@ use crate::task::{Source, Stage, Task};
 use crate::tensor::{INPUTS, Part};
 use crate::tile;
 
-/// Numbers at a time: with their sums they stay in the first-level cache, and the kernel reads sums long after they were
-/// written, so that no load waits for two stores.
-const GROUP: usize = 1 << 12;
+/// Numbers at a time: they, their sums and their results stay in a first-level cache of 48 KB (with 4096 of them channels last took 2 %
+/// longer), and the kernel reads sums long after they were written, so that no load waits for two stores.
+const GROUP: usize = 3 << 10;
 /// Numbers of an axis whose taps the kernels add, at a time: some of a second-level cache.
 const BAND: usize = 1 << 15;
 

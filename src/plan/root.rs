@@ -60,7 +60,9 @@ impl Root {
 
     /// Whether the correction of an infinite d is −∞: what is measured of it is +∞.
     pub(crate) fn is_negative_at_infinity(&self) -> bool {
-        self.first.is_none() && self.coefficients.len() % 2 == 1 && self.coefficients.last().is_some_and(|&last| last < 0.0)
+        self.first.is_none()
+            && self.coefficients.len() % 2 == 1
+            && self.coefficients.last().is_some_and(|&last| last < 0.0)
     }
 
     /// The recipe for a multiple of a quarter under 1.
@@ -115,7 +117,8 @@ mod tests {
             let one = 1.0f32.to_bits();
             let (mut low, mut high) = (0.0f64, 0.0f64);
             for bits in one..one + (1 << (23 + shift)) {
-                let [first, second] = estimate.magic.map(|magic| f32::from_bits((magic - u64::from(bits >> shift)) as u32));
+                let [first, second] =
+                    estimate.magic.map(|magic| f32::from_bits((magic - u64::from(bits >> shift)) as u32));
                 let y = f64::from(first + second);
                 let g = f64::from(f32::from_bits(bits)) * y.powi(power) - 1.0;
                 (low, high) = (low.min(g), high.max(g));
@@ -126,7 +129,9 @@ mod tests {
 
     #[test]
     fn corrections_of_an_infinite_base_are_negative() {
-        for (number, quarters) in [Number::F32, Number::F16, Number::Bf16].into_iter().flat_map(|n| [(n, 1), (n, 2), (n, 3)]) {
+        for (number, quarters) in
+            [Number::F32, Number::F16, Number::Bf16].into_iter().flat_map(|n| [(n, 1), (n, 2), (n, 3)])
+        {
             let root = Root::new(quarters, number);
             assert!(root.is_negative_at_infinity(), "{root:?}");
         }

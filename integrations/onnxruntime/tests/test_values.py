@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 # Strong enough to be far from the identity, and no two alike.
 STRONG = {"alpha": 2.5, "beta": 0.75, "bias": 0.5}
-# In units of the last place: the power's 2.6 and the sum's; halves are rounded once, but for what float32 was off.
+# In units of the last place: the power's 2.5 and the sum's; halves are rounded once, but for what float32 was off.
 BOUNDS = {"float32": 4, "float64": 4, "float16": 0.51, "bfloat16": 0.51}
 DTYPES = list(BOUNDS)
 

@@ -17,7 +17,7 @@ fn half_ulp(datum: DatumType) -> f64 {
     }
 }
 
-/// How far from the formula a kernel may be that computes in `datum`: 2.6 ulp and rounding for the power, and an error of the base
+/// How far from the formula a kernel may be that computes in `datum`: 2.5 ulp and rounding for the power, and an error of the base
 /// (a sum of positive terms, one rounding each) beta times.
 fn allowed(datum: DatumType, lrn: &Lrn) -> f64 {
     half_ulp(datum) * (6.2 + f64::from(lrn.beta) * (lrn.size.min(40) + 4) as f64)
