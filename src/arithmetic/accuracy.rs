@@ -161,7 +161,7 @@ fn arbitrary_betas_more_densely() {
 #[test]
 #[ignore = "every positive normal f32: minutes"]
 fn fixed_recipes_on_every_normal() {
-    for beta in [0.25, 0.5, 0.75, 1.0, 1.5, 2.0] {
+    for beta in [0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.5, 3.75] {
         check(beta, NORMAL);
     }
 }

@@ -179,7 +179,7 @@ impl Power {
         match &self.fraction {
             Fraction::None => steps as f64 - 0.5,
             Fraction::SquareRoot { .. } => 1.5 + steps as f64,
-            Fraction::Root(root) => 2.5 + root.hidden + 0.5 * steps as f64,
+            Fraction::Root(root) => 2.5 + root.hidden + 0.65 * steps as f64,
             Fraction::Fitted(fitted) => fitted.max_ulp(),
             Fraction::Wide(_) => 3.0,
         }
