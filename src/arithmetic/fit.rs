@@ -227,6 +227,24 @@ mod tests {
     }
 
     #[test]
+    fn odd_polynomials_meet_the_target_and_end_below_zero() {
+        let target = 3.5 * TARGET;
+        for (exponent, range, count) in
+            [(-0.75, (0.931, 1.021), 5), (-0.5, (0.981, 1.042), 3), (-0.25, (0.846, 1.079), 5)]
+        {
+            let fit = negative_at_infinity(exponent, range, target);
+            assert!(fit.error <= target && fit.coefficients.len() == count, "exponent {exponent}: {fit:?}");
+            assert!(fit.coefficients[count - 1] < 0.0, "exponent {exponent}: {fit:?}");
+            // The error is that of all coefficients, the last one as well.
+            for g in [range.0 - 1.0, 0.3 * (range.0 - 1.0), range.1 - 1.0] {
+                let q = fit.coefficients.iter().rev().fold(0.0, |sum, &c| sum * g + f64::from(c));
+                let error = (1.0 + g * q) * (1.0 + g).powf(-exponent) - 1.0;
+                assert!(error.abs() <= 1.1 * target, "exponent {exponent} at {g}: {error:e}");
+            }
+        }
+    }
+
+    #[test]
     fn every_moderate_exponent_meets_the_target() {
         for i in 1..=80 {
             let beta = f64::from(i) / 10.0 + 0.003;
